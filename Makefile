@@ -1,0 +1,63 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+VERIFY := $(BIN)/qparity verify torch:cpu --level smoke --weights conformance/samples/dense.safetensors
+PYTEST := $(BIN)/python -m pytest
+
+# The environment of the caller must not reach into .venv.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
+export PYTHONNOUSERSITE := 1
+export PIP_USER := 0
+# The pins hold for the build's own environment as well.
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+VENV_MADE := $(VENV)/.made
+USER_STAMP := $(VENV)/.user
+DEV_STAMP := $(VENV)/.dev
+PINS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help verify test check bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+verify: $(USER_STAMP) ## judge the torch backend against the reference (two minutes, install included)
+	$(VERIFY)
+
+test: $(DEV_STAMP) ## run the tests
+	$(PYTEST) -n 2
+
+check: $(DEV_STAMP) ## lint, format, types, doctests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(PYTEST) --doctest-modules qparity
+
+bench: $(DEV_STAMP) ## measure speed against the peers
+	$(BIN)/python benchmarks/cpu.py
+
+clean: ## remove .venv, builds and caches
+	rm -rf $(VENV) build dist .qparity .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV_MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	{ echo "qparity needs Python 3.11 or newer; $(PYTHON) is '$$($(PYTHON) --version 2>&1)'. Try: make PYTHON=python3.11" >&2; exit 1; }
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) --upgrade pip
+	@touch $@
+
+$(USER_STAMP): $(VENV_MADE) $(PINS)
+	$(PIP_INSTALL) --editable '.[torch,conformance]'
+	@touch $@
+
+$(DEV_STAMP): $(VENV_MADE) $(PINS)
+	$(PIP_INSTALL) --editable '.[torch,conformance,peers,dev]'
+	@touch $@ $(USER_STAMP)

@@ -1,0 +1,215 @@
+"""A module's tensors as a checkpoint holds them, and back (SPEC section 8)."""
+
+from collections.abc import Mapping
+
+import torch
+
+from qparity.reference import FloatFormat, QuantizationArgs, QuantizationScheme, infer_format
+
+from .dtypes import FLOAT8, WORKING, as_tensor, cast
+from .mx import mx_code, scale_of_mx_code
+from .packing import pack_to_int32, unpack_fp4_from_uint8, unpack_fp6_from_uint8, unpack_from_int32
+from .quantize import dequantize, quantize
+from .quantize_and_pack import quantize_and_pack
+from .rounding import round_to_quantized_type_dtype
+
+StateDict = dict[str, torch.Tensor]
+
+FORMATS = (
+    "dense",
+    "naive-quantized",
+    "int-quantized",
+    "float-quantized",
+    "pack-quantized",
+    "nvfp4-pack-quantized",
+    "mxfp4-pack-quantized",
+    "mxfp6-pack-quantized",
+    "mxfp8-quantized",
+)
+_PACKED_FLOATS = {"nvfp4-pack-quantized": 4, "mxfp4-pack-quantized": 4, "mxfp6-pack-quantized": 6}
+_PACKED_ZP_STRATEGIES = ("group", "channel")
+
+
+def compress(
+    state_dict: Mapping[str, torch.Tensor],
+    scheme: QuantizationScheme,
+    format: str | None = None,
+) -> StateDict:
+    """The tensors of one module as a checkpoint holds them.
+
+    Args:
+        state_dict: local names: ``weight``, ``weight_scale`` and, where there are such,
+            ``weight_zero_point``, ``weight_global_scale``, ``weight_g_idx``; others pass through.
+        scheme: its ``weights`` say how the codes are made.
+        format: a compression format; None: that of the scheme, else the inferred one.
+
+    Returns:
+        A new dict. The codes are ``weight`` (int8, float8_e4m3fn), or ``weight_packed`` (int32 with
+        ``weight_shape``, or uint8). The scale is in ``scale_dtype``; where that is None, e4m3 for
+        NVFP4, else as given; MX stores the uint8 code. Zero-points of symmetric args are left out;
+        an asymmetric one of groups or channels is packed along dim 0 by ``pack-quantized``.
+
+    Raises:
+        TypeError: if a tensor has a dtype that it may not have.
+        ValueError: if a tensor is missing, shapes do not fit, the format does not suit the scheme,
+            or fp4 or fp6 in groups of 32 has no ``scale_dtype``.
+
+    Source: SPEC section 8; upstream ``compressors``.
+    """
+    name = _format(scheme, format)
+    if name == "dense" or scheme.weights is None:
+        return dict(state_dict)
+    args = scheme.weights
+    _check_suits(name, args)
+    weight, scale = _tensor(state_dict, "weight"), _tensor(state_dict, "weight_scale")
+    zero_point = state_dict.get("weight_zero_point")
+    g_idx = state_dict.get("weight_g_idx")
+    whole = None if args.is_mx else state_dict.get("weight_global_scale")
+    result = {key: value for key, value in state_dict.items() if key != "weight"}
+    if name in _PACKED_FLOATS:
+        result["weight_packed"] = quantize_and_pack(
+            weight, scale, None, args, g_idx=g_idx, global_scale=whole
+        )
+    elif name == "pack-quantized":
+        result["weight_packed"] = quantize_and_pack(
+            weight, scale, zero_point, args, g_idx=g_idx, global_scale=whole
+        )
+        result["weight_shape"] = torch.tensor(weight.shape, dtype=torch.int64, device=weight.device)
+        if not args.symmetric and args.strategy in _PACKED_ZP_STRATEGIES:
+            codes = _tensor(state_dict, "weight_zero_point")
+            result["weight_zero_point"] = pack_to_int32(codes, args.num_bits, packed_dim=0)
+    else:
+        result["weight"] = quantize(
+            weight,
+            scale,
+            zero_point,
+            args,
+            dtype=args.code_format.dtype,
+            g_idx=g_idx,
+            global_scale=whole,
+        )
+    result["weight_scale"] = _stored_scale(scale, args, name)
+    return _without_symmetric_zero_points(result, scheme)
+
+
+def decompress(
+    state_dict: Mapping[str, torch.Tensor],
+    scheme: QuantizationScheme,
+    format: str | None = None,
+) -> StateDict:
+    """The inverse of ``compress``, as far as the codes allow.
+
+    Args:
+        state_dict: the local names that ``compress`` writes; others pass through.
+        scheme: its ``weights`` say how the codes are read.
+        format: as for ``compress``.
+
+    Returns:
+        A new dict with ``weight`` and ``weight_scale``: bfloat16 for fp4, fp6, MX and every scale
+        stored in 8 bits, else in the dtype of the stored scale. Packed zero-points come back as
+        int8; ``weight_shape`` and other keys stay.
+
+    Raises:
+        TypeError: if a tensor has a dtype that it may not have.
+        ValueError: if a tensor is missing, or shapes do not fit.
+
+    Source: SPEC section 8; upstream ``compressors``.
+    """
+    name = _format(scheme, format)
+    if name == "dense" or scheme.weights is None:
+        return dict(state_dict)
+    args = scheme.weights
+    scale = _loaded_scale(_tensor(state_dict, "weight_scale"), args, name)
+    zero_point = state_dict.get("weight_zero_point")
+    result = {key: value for key, value in state_dict.items() if key != "weight_packed"}
+    if name in _PACKED_FLOATS:
+        packed, zero_point = _tensor(state_dict, "weight_packed"), None
+        bits = _PACKED_FLOATS[name]
+        unpack = unpack_fp4_from_uint8 if bits == 4 else unpack_fp6_from_uint8
+        codes = unpack(packed, packed.shape[0], packed.shape[-1] * 8 // bits)
+    elif name == "pack-quantized":
+        shape = tuple(int(n) for n in _tensor(state_dict, "weight_shape"))
+        codes = unpack_from_int32(_tensor(state_dict, "weight_packed"), args.num_bits, shape)
+        if not args.symmetric and args.strategy in _PACKED_ZP_STRATEGIES:
+            words = _tensor(state_dict, "weight_zero_point")
+            zp_shape = (*shape[:-1], scale.shape[-1])
+            zero_point = unpack_from_int32(words, args.num_bits, zp_shape, packed_dim=0)
+            result["weight_zero_point"] = zero_point
+    else:
+        codes = _tensor(state_dict, "weight")
+    result["weight"] = dequantize(
+        codes,
+        scale,
+        zero_point,
+        args,
+        g_idx=state_dict.get("weight_g_idx"),
+        global_scale=None if args.is_mx else state_dict.get("weight_global_scale"),
+    )
+    result["weight_scale"] = scale
+    return result
+
+
+def _format(scheme: QuantizationScheme, asked: str | None) -> str:
+    name = asked or scheme.format or infer_format(scheme)
+    if name not in FORMATS:
+        raise ValueError(f"format: {name!r} is not allowed; allowed: {list(FORMATS)}")
+    return name
+
+
+def _stored_scale(scale: torch.Tensor, args: QuantizationArgs, name: str) -> torch.Tensor:
+    """The scale as it lies on disk."""
+    scale = as_tensor(scale, "weight_scale")
+    if args.is_mx:
+        return mx_code(scale)
+    dtype = args.resolved_scale_dtype
+    if dtype is None and name != "nvfp4-pack-quantized":
+        return scale.clone()
+    return round_to_quantized_type_dtype(
+        scale, "float8_e4m3fn" if dtype is None else dtype, cast_to_original_dtype=False
+    )
+
+
+def _loaded_scale(scale: torch.Tensor, args: QuantizationArgs, name: str) -> torch.Tensor:
+    """The scale on disk as a working dtype; all 8-bit scales are exact in bfloat16."""
+    scale = as_tensor(scale, "weight_scale", (*WORKING, *FLOAT8, torch.uint8))
+    if args.is_mx:
+        return scale_of_mx_code(as_tensor(scale, "weight_scale", (torch.uint8,)))
+    small = scale.itemsize == 1
+    # once to bfloat16
+    return cast(scale, torch.bfloat16) if small or name in _PACKED_FLOATS else scale
+
+
+def _check_suits(name: str, args: QuantizationArgs) -> None:
+    row = args.code_format
+    small = isinstance(row, FloatFormat) and row.bits < 8
+    suits = {
+        **{
+            packed: isinstance(row, FloatFormat) and row.bits == b
+            for packed, b in _PACKED_FLOATS.items()
+        },
+        "pack-quantized": not isinstance(row, FloatFormat),
+        "mxfp8-quantized": isinstance(row, FloatFormat) and row.bits == 8,
+    }
+    if not suits.get(name, not small):
+        raise ValueError(f"format: {name!r} cannot hold {row.name}; allowed: None, to infer it")
+    if small and args.group_size == 32 and args.resolved_scale_dtype is None:
+        raise ValueError(
+            f"scale_dtype: None is not allowed for {row.name} in groups of 32; "
+            "allowed: 'uint8' (MX), or the dtype to store the scale in"
+        )
+
+
+def _without_symmetric_zero_points(tensors: StateDict, scheme: QuantizationScheme) -> StateDict:
+    sides = {
+        "weight_zero_point": scheme.weights,
+        "input_zero_point": scheme.input_activations,
+        "output_zero_point": scheme.output_activations,
+    }
+    absent = [key for key, args in sides.items() if args is not None and args.symmetric]
+    return {key: value for key, value in tensors.items() if key not in absent}
+
+
+def _tensor(state_dict: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
+    if key not in state_dict:
+        raise ValueError(f"{key}: missing from the state dict; allowed: a tensor")
+    return state_dict[key]

@@ -1,0 +1,159 @@
+"""Scale, zero-point and global scale of a range (SPEC section 5)."""
+
+import torch
+
+from qparity.reference import FLOAT4_E2M1FN, FLOAT8_E4M3FN, FloatFormat, QuantizationArgs
+
+from ..torch_bridge import torch_dtype
+from .arithmetic import clamp, divide, divide_number, multiply, subtract
+from .dtypes import as_tensor, cast, constant, one_number
+from .mx import mx_scale
+from .rounding import round_to_quantized_type_dtype
+
+
+def calculate_range(args: QuantizationArgs) -> tuple[float, float]:
+    """The smallest and largest code value: int (-2^(b-1), 2^(b-1)-1); fp8 448, fp6 7.5, fp4 6.
+
+    Args:
+        args: names the format.
+
+    Returns:
+        ``(q_min, q_max)`` as Python floats.
+
+    Source: SPEC section 5; upstream ``calculate_range``.
+    """
+    return args.code_format.min, args.code_format.max
+
+
+def calculate_qparams(
+    min_vals: torch.Tensor,
+    max_vals: torch.Tensor,
+    args: QuantizationArgs,
+    global_scale: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The scale and zero-point that map a range to the codes of ``args``.
+
+    lo = min(min, 0), hi = max(max, 0)
+    symmetric:  scale = max(|lo|, |hi|) / ((q_max - q_min) / 2), zero_point = 0
+    asymmetric: scale = (hi - lo) / (q_max - q_min), zero_point = q_min - lo / scale, clamped
+    then scale = global_scale * scale; rounded to scale_dtype; a zero made the smallest safe scale
+
+    Args:
+        min_vals: observed minima, any shape; float16, bfloat16, float32 or float64.
+        max_vals: observed maxima, of the same shape.
+        args: the format, symmetry, ``scale_dtype`` and ``zp_dtype``.
+        global_scale: one float, or None.
+
+    Returns:
+        ``(scale, zero_point)`` of the shape of ``min_vals`` (0-D becomes (1,)). The scale has the
+        dtype of the ranges, promoted with that of ``global_scale``; its values are those of
+        ``scale_dtype``. The zero-point has ``zp_dtype``. A NaN range gives a NaN scale; a
+        zero-point that is not a number (also 0/0 of a zero range) is 0 in an integer dtype, NaN
+        in a float one. Overflow saturates to ``scale_dtype``, or is inf where that is None.
+
+    Raises:
+        TypeError: if a tensor has another dtype.
+        ValueError: if the shapes differ, or MX args come with a global scale.
+
+    Source: SPEC sections 5 and 6; upstream ``calculate_qparams``.
+    """
+    lo, hi = _including_zero(min_vals, max_vals)
+    q_min, q_max = calculate_range(args)
+    if args.symmetric:
+        amax = torch.maximum(lo.abs(), hi.abs())
+        zero_point = torch.zeros_like(lo)
+        if args.is_mx:
+            scale = mx_scale(amax, args.num_bits)
+        else:
+            # to the dtype of the ranges
+            scale = divide(amax, constant((q_max - q_min) / 2, amax.dtype, amax.device))
+    else:
+        # each of the four operations to the dtype of the ranges
+        scale = divide(subtract(hi, lo), constant(q_max - q_min, lo.dtype, lo.device))
+        zero_point = subtract(constant(q_min, lo.dtype, lo.device), divide(lo, scale))
+        zero_point = clamp(zero_point, q_min, q_max)
+    whole = one_number(global_scale)
+    if whole is not None:
+        if args.is_mx:
+            raise ValueError("global_scale: not allowed for MX; allowed: None")
+        # to the promoted dtype
+        scale = multiply(whole, scale)
+    if args.resolved_scale_dtype is not None and not args.is_mx:
+        scale = round_to_quantized_type_dtype(scale, args.resolved_scale_dtype)
+    scale = torch.where(scale == 0, _smallest_safe_scale(args, scale), scale)
+    zp_dtype = args.zp_dtype if args.zp_dtype is not None else "int8"
+    return scale, round_to_quantized_type_dtype(zero_point, zp_dtype, cast_to_original_dtype=False)
+
+
+def generate_gparam(
+    min_val: torch.Tensor,
+    max_val: torch.Tensor,
+    *,
+    scale_data: FloatFormat = FLOAT8_E4M3FN,
+    quant_data: FloatFormat = FLOAT4_E2M1FN,
+) -> torch.Tensor:
+    """The global scale of a tensor: its largest local scale becomes the largest of its dtype.
+
+    amax = max(|min(min, 0)|, |max(max, 0)|), at least the smallest normal of the dtype
+    global_scale = scale_data.max * quant_data.max / amax, by way of the rounded reciprocal
+
+    Args:
+        min_val: the minimum of the tensor, one number; float16, bfloat16, float32 or float64.
+        max_val: the maximum of the tensor, one number.
+        scale_data: format of the local scales.
+        quant_data: format of the codes.
+
+    Returns:
+        float32 of shape (1,). NaN and inf become 1.0; an infinite range gives 0.
+
+    Raises:
+        TypeError: if a tensor has another dtype.
+        ValueError: if there is more than one number.
+
+    Source: SPEC section 5; upstream ``generate_gparam``.
+    """
+    lo, hi = _including_zero(min_val, max_val)
+    if lo.numel() != 1:
+        raise ValueError(f"min_val: shape {tuple(lo.shape)} is not one number; allowed: (1,)")
+    amax = torch.maximum(lo.abs(), hi.abs()).reshape(1)
+    tiny = constant(torch.finfo(amax.dtype).tiny, amax.dtype, amax.device)
+    amax = torch.where(amax < tiny, tiny, amax)
+    # rounded twice, the reciprocal and the product
+    global_scale = divide_number(scale_data.max * quant_data.max, amax)
+    finite = torch.isfinite(global_scale)
+    one = constant(1.0, amax.dtype, amax.device)
+    # to float32
+    return cast(torch.where(finite, global_scale, one), torch.float32)
+
+
+def _including_zero(
+    min_vals: torch.Tensor, max_vals: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """``min(min_vals, 0)`` and ``max(max_vals, 0)`` in one dtype; NaN stays, a zero is +0."""
+    lo, hi = as_tensor(min_vals, "min_vals"), as_tensor(max_vals, "max_vals")
+    if lo.shape != hi.shape:
+        raise ValueError(
+            f"max_vals: shape {tuple(hi.shape)} is not allowed; "
+            f"allowed: {tuple(lo.shape)}, that of min_vals"
+        )
+    working = torch.promote_types(lo.dtype, hi.dtype)
+    lo, hi = lo.to(working), hi.to(working)
+    zero = constant(0.0, working, lo.device)
+    return torch.where(lo >= zero, zero, lo), torch.where(hi <= zero, zero, hi)
+
+
+def _smallest_safe_scale(args: QuantizationArgs, scale: torch.Tensor) -> torch.Tensor:
+    """What replaces a zero scale: by the dtype it was rounded to, in its own dtype."""
+    dtype = args.resolved_scale_dtype
+    own = torch.finfo(scale.dtype).eps
+    if dtype is None:
+        eps = own
+    elif dtype.name == "uint8":
+        eps = 1.0
+    elif dtype.name == "float8_e4m3fn":
+        eps = 0.125
+    else:
+        eps = torch.finfo(torch_dtype(dtype)).eps
+    safe = constant(eps, scale.dtype, scale.device)
+    # float64's eps is no float16
+    return torch.where(safe == 0, constant(own, scale.dtype, scale.device), safe)

@@ -1,0 +1,264 @@
+"""Quantize, dequantize, and both without leaving floats (SPEC section 7)."""
+
+from collections.abc import Iterator
+
+import torch
+
+from qparity.reference import QuantizationArgs
+
+from .arithmetic import divide, multiply, subtract
+from .dtypes import (
+    CODES,
+    FLOAT8,
+    WORKING,
+    ZERO_POINTS,
+    DTypeLike,
+    as_dtype,
+    as_tensor,
+    cast,
+    one_number,
+)
+from .layout import GROUPS, Units, spread, units
+from .rounding import round_to_codes, saturate
+
+
+def quantize(
+    x: torch.Tensor,
+    scale: torch.Tensor,
+    zero_point: torch.Tensor | None,
+    args: QuantizationArgs,
+    *,
+    dtype: DTypeLike | None = None,
+    g_idx: torch.Tensor | None = None,
+    global_scale: torch.Tensor | None = None,
+    compute_dtype: DTypeLike | None = None,
+) -> torch.Tensor:
+    """The codes of ``x``: ``round(clamp(x / (scale / global_scale) + zero_point))``.
+
+    Args:
+        x: float16, bfloat16, float32 or float64.
+        scale: as from ``calculate_qparams``: broadcasts to ``x``, or for the groups (..., groups)
+            or one per row, for ``block`` one per block.
+        zero_point: shaped like the scale, or None, which is not the same as 0: -0.0 + 0 is +0.
+        args: format and strategy.
+        dtype: of the codes: int8 for integers, float8_e4m3fn for fp8, or a float. None: floats,
+            in the dtype of ``x`` for the groups, else in the working dtype.
+        g_idx: group of each column, for the groups; a negative entry means not given.
+        global_scale: one float that the scale is divided by first, or None.
+        compute_dtype: None: each operation is rounded to the working dtype. float32: they are
+            evaluated in float32, and only the code is rounded.
+
+    Returns:
+        The codes, of the shape of ``x`` (0-D becomes (1,)). Out of range saturates, inf included.
+        NaN (also 0/0 and inf/inf) becomes the code of +0, but stays NaN in fp8. -0.0 stays where
+        the codes are floats and no zero-point is added, except in fp4, where it becomes +0.
+
+    Raises:
+        TypeError: if a tensor has a dtype that its field may not have.
+        ValueError: if shapes do not fit, or ``dtype`` cannot hold the codes.
+
+    Source: SPEC section 7; upstream ``quantize``.
+    """
+    x, scale, zero_point, global_scale = checked(x, "x", WORKING, scale, zero_point, global_scale)
+    in_float32 = _in_float32(compute_dtype)
+    s = effective_scale(scale, global_scale, in_float32)
+    work = units(x, args, g_idx, (("scale", s), ("zero_point", zero_point)))
+    out = work.empty(_code_dtype(dtype, args, x, scale, global_scale))
+    shifted = zero_point is not None
+    for out_piece, y, *_ in scaled_pieces(work, out, args, shifted=shifted, in_float32=in_float32):
+        # the cast to float8 is the rounding; else to the codes, exact in the dtype of out
+        narrow = out.dtype in FLOAT8 and y.dtype == torch.float32
+        out_piece.copy_(y if narrow and args.num_bits == 8 else round_to_codes(y, args))
+    return work.restore(out)
+
+
+def dequantize(
+    x_q: torch.Tensor,
+    scale: torch.Tensor,
+    zero_point: torch.Tensor | None = None,
+    args: QuantizationArgs | None = None,
+    *,
+    dtype: DTypeLike | None = None,
+    g_idx: torch.Tensor | None = None,
+    global_scale: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The values of codes: ``(x_q - zero_point) * s``, s = scale / global_scale.
+
+    Args:
+        x_q: codes: int8, float8_e4m3fn, float8_e5m2, or floats.
+        scale: as for ``quantize``.
+        zero_point: shaped like the scale, or None.
+        args: format and strategy; required.
+        dtype: of the result, for the groups only; the other strategies ignore it, as upstream does.
+        g_idx: as for ``quantize``.
+        global_scale: as for ``quantize``.
+
+    Returns:
+        The values, of the shape of ``x_q``, evaluated in the dtype of s, and returned in it; the
+        groups return ``dtype``, or the dtype of ``scale``. NaN codes give NaN; overflow gives inf.
+
+    Raises:
+        TypeError: if a tensor has a dtype that its field may not have, or ``args`` is missing.
+        ValueError: if shapes do not fit.
+
+    Source: SPEC section 7; upstream ``dequantize``.
+    """
+    if args is None:
+        raise TypeError("args: None is not allowed; allowed: QuantizationArgs")
+    x_q, scale, zero_point, global_scale = checked(
+        x_q, "x_q", CODES, scale, zero_point, global_scale
+    )
+    s = effective_scale(scale, global_scale)
+    returned = s.dtype
+    if args.strategy in GROUPS:
+        returned = scale.dtype if dtype is None else as_dtype(dtype, "dtype", WORKING)
+    work = units(x_q, args, g_idx, (("scale", s), ("zero_point", zero_point)))
+    out = work.empty(returned)
+    for x_piece, out_piece, *parameters in work.pieces(out):
+        out_piece.copy_(cast(_values(x_piece, *parameters), returned))
+    return work.restore(out)
+
+
+def fake_quantize(
+    x: torch.Tensor,
+    scale: torch.Tensor,
+    zero_point: torch.Tensor | None,
+    args: QuantizationArgs,
+    *,
+    g_idx: torch.Tensor | None = None,
+    global_scale: torch.Tensor | None = None,
+    compute_dtype: DTypeLike | None = None,
+) -> torch.Tensor:
+    """The values that ``x`` has after quantization: ``dequantize(quantize(x))`` in floats.
+
+    Args:
+        x: as for ``quantize``, and so the other arguments.
+        scale: as for ``quantize``.
+        zero_point: as for ``quantize``.
+        args: format and strategy.
+        g_idx: as for ``quantize``.
+        global_scale: as for ``quantize``.
+        compute_dtype: as for ``quantize``; the second half is the same for both.
+
+    Returns:
+        The values, of the shape of ``x``, in the dtype of s = scale / global_scale; the groups
+        return the dtype of ``x``. NaN, zero and overflow as in the two halves.
+
+    Raises:
+        TypeError: if a tensor has a dtype that its field may not have.
+        ValueError: if shapes do not fit.
+
+    Source: SPEC section 7; upstream ``fake_quantize``.
+    """
+    x, scale, zero_point, global_scale = checked(x, "x", WORKING, scale, zero_point, global_scale)
+    in_float32 = _in_float32(compute_dtype)
+    divisor, factor = (
+        effective_scale(scale, global_scale, in_float32),
+        effective_scale(scale, global_scale),
+    )
+    fields = (("scale", divisor), ("zero_point", zero_point), ("scale", factor))
+    work = units(x, args, g_idx, fields)
+    out = work.empty(x.dtype if args.strategy in GROUPS else factor.dtype)
+    shifted = zero_point is not None
+    for out_piece, y, *given in scaled_pieces(
+        work, out, args, shifted=shifted, in_float32=in_float32
+    ):
+        *shift, s = given
+        values = _values(round_to_codes(y, args), s, *shift)
+        # groups: to the dtype of x
+        out_piece.copy_(cast(values, out.dtype))
+    return work.restore(out)
+
+
+def scaled_pieces(
+    work: Units,
+    out: torch.Tensor,
+    args: QuantizationArgs,
+    *,
+    shifted: bool,
+    in_float32: bool = False,
+    axis: int | None = None,
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """``(out, y, *rest)``: y = x / s + zero_point, clamped to the range of the codes.
+
+    y is in float32 or float64, may be overwritten, and has the values of the working dtype. The
+    parameters after s, the zero-point first if ``shifted``, are in rest, as they are.
+    """
+    for x, out_piece, s, *rest in work.pieces(out, axis):
+        # float32 throughout, if asked for
+        dividend = x.to(torch.float32) if in_float32 else x
+        # to the working dtype
+        y = divide(dividend, spread(s, x))
+        if shifted:
+            # the zero-point to the dtype of x, the sum to the working dtype
+            y.add_(spread(cast(rest[0], dividend.dtype), x).to(y.dtype))
+        y = y if y.dtype == torch.float64 else y.to(torch.float32)
+        saturate(y, args)
+        yield out_piece, y, *rest
+
+
+def _values(
+    codes: torch.Tensor, s: torch.Tensor, zero_point: torch.Tensor | None = None
+) -> torch.Tensor:
+    """(codes - zero_point) * s, each operand in the dtype of s."""
+    values = cast(codes, s.dtype)
+    if zero_point is not None:
+        values = subtract(values, spread(cast(zero_point, s.dtype), values))
+    return multiply(values, spread(s, values))
+
+
+def checked(
+    x: torch.Tensor,
+    field: str,
+    allowed: tuple[torch.dtype, ...],
+    scale: torch.Tensor,
+    zero_point: torch.Tensor | None,
+    global_scale: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+    """``x``, scale, zero-point and global scale, of dtypes that they may have."""
+    x, scale = as_tensor(x, field, allowed), as_tensor(scale, "scale")
+    if zero_point is not None:
+        zero_point = as_tensor(zero_point, "zero_point", ZERO_POINTS)
+    return x, scale, zero_point, one_number(global_scale)
+
+
+def _in_float32(compute_dtype: DTypeLike | None) -> bool:
+    if compute_dtype is None:
+        return False
+    return as_dtype(compute_dtype, "compute_dtype", (torch.float32,)) == torch.float32
+
+
+def effective_scale(
+    scale: torch.Tensor, global_scale: torch.Tensor | None, in_float32: bool = False
+) -> torch.Tensor:
+    """The quotient scale / global_scale, rounded to their working dtype, or to float32."""
+    if in_float32:
+        scale = scale.to(torch.float32)
+        global_scale = None if global_scale is None else global_scale.to(torch.float32)
+    return scale if global_scale is None else divide(scale, global_scale)
+
+
+def _code_dtype(
+    dtype: DTypeLike | None,
+    args: QuantizationArgs,
+    x: torch.Tensor,
+    scale: torch.Tensor,
+    global_scale: torch.Tensor | None,
+) -> torch.dtype:
+    """The dtype the codes are returned in, which must hold them all."""
+    if dtype is None:
+        if args.strategy in GROUPS:
+            return x.dtype
+        return torch.promote_types(x.dtype, effective_scale(scale[:0], global_scale).dtype)
+    target = as_dtype(dtype, "dtype", CODES)
+    holds = target in WORKING or args.type == "int"
+    if target in FLOAT8:
+        natural = args.type == "float" and args.num_bits == 8 and target == torch.float8_e4m3fn
+        holds = args.num_bits <= 4 or natural
+    if not holds:
+        row = args.code_format
+        raise ValueError(
+            f"dtype: {target} cannot hold the codes of {row.name}; "
+            f"allowed: {row.dtype.name} or a wider float"
+        )
+    return target

@@ -1,0 +1,26 @@
+"""The judge: finds where a backend parts from the reference, bit by bit.
+
+Numbers in (``values``, ``ranges``, ``shapes``, ``layouts``), made into cases of every operation
+(``quantized``, ``parameters``, ``packed``, ``operations``), run and compared (``case``,
+``compare``, ``run``), shrunk to one number (``shrink``), and told (``explain_case``, ``report``).
+"""
+
+from .case import Case, run_case
+from .compare import Difference, equal_bits, find_difference
+from .operations import all_checks, public_operations
+from .run import Outcome, run_check
+from .verify import Report, verify
+
+__all__ = [
+    "Case",
+    "Difference",
+    "Outcome",
+    "Report",
+    "all_checks",
+    "equal_bits",
+    "find_difference",
+    "public_operations",
+    "run_case",
+    "run_check",
+    "verify",
+]

@@ -1,0 +1,173 @@
+"""One call of one operation: its inputs, what the reference returns, what a backend returns."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from qparity import reference
+from qparity.reference import QuantizationArgs, QuantizationScheme
+
+from .bits import Array, bits_of
+from .compare import Difference, find_difference
+
+__all__ = ["Case", "Unsupported", "run_case"]
+
+Outputs = dict[str, Array]
+Backend = ModuleType | object
+
+
+class Unsupported(Exception):
+    """The backend has no such operation, or not for these arguments."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of an operation.
+
+    Attributes:
+        op: name of a function of ``qparity.reference``.
+        inputs: its arguments by name: arrays, args, schemes, dtypes, numbers, tuples and dicts of
+            arrays.
+        rebuild: for inputs that were made from simpler ones: makes them again; None otherwise.
+        source: the simpler ones, for ``rebuild``.
+    """
+
+    op: str
+    inputs: Mapping[str, Any]
+    rebuild: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    source: Mapping[str, Any] | None = None
+
+    def having(self, **changed: object) -> "Case":
+        """The same call with some inputs (of ``source`` where there is one) changed."""
+        if self.rebuild is None or self.source is None:
+            return replace(self, inputs={**self.inputs, **changed})
+        source = {**self.source, **changed}
+        return replace(self, source=source, inputs=self.rebuild(source))
+
+    @property
+    def simple_inputs(self) -> Mapping[str, Any]:
+        """What ``having`` changes."""
+        return self.inputs if self.source is None else self.source
+
+    @property
+    def label(self) -> str:
+        """Format, strategy, symmetry and dtype, as a report names the case."""
+        parts = [_describe(value) for value in self.inputs.values()]
+        arrays = [value for value in self.simple_inputs.values() if isinstance(value, np.ndarray)]
+        parts += [arrays[0].dtype.name] if arrays else []
+        return " ".join(part for part in parts if part)
+
+
+def expected_outputs(case: Case) -> Outputs:
+    """What the reference returns, by name of output."""
+    return named_outputs(getattr(reference, case.op)(**case.inputs))
+
+
+def named_outputs(result: object, to_numpy: Callable[[Any], Any] = lambda value: value) -> Outputs:
+    """A result as named arrays: tuples by position, dicts by key, Python numbers as float64."""
+    if isinstance(result, Mapping):
+        return {str(key): _to_array(value, to_numpy) for key, value in result.items()}
+    if isinstance(result, tuple):
+        return {f"[{i}]": _to_array(value, to_numpy) for i, value in enumerate(result)}
+    return {"": _to_array(result, to_numpy)}
+
+
+def run_case(case: Case, backend: Backend, expected: Outputs | None = None) -> tuple[
+    Outputs, Outputs, Difference | None
+]:
+    """Run a case on a backend.
+
+    Args:
+        case: the call.
+        backend: a module or object with functions of the reference's names, ``from_numpy`` and
+            ``to_numpy``.
+        expected: what the reference returns, if it is known already.
+
+    Returns:
+        The expected and the actual outputs, and the first difference or None. A backend that
+        raises, or changes its input, differs.
+
+    Raises:
+        Unsupported: if the backend has no such function, or raises NotImplementedError.
+    """
+    expected = expected_outputs(case) if expected is None else expected
+    function = getattr(backend, case.op, None)
+    if function is None:
+        raise Unsupported(f"no function {case.op}")
+    to_numpy: Callable[[Any], Any] = getattr(backend, "to_numpy")  # noqa: B009
+    total = sum(array.size for array in expected.values())
+    try:
+        native = {key: _to_native(value, backend) for key, value in case.inputs.items()}
+        actual = named_outputs(function(**native), to_numpy)
+        changed = _changed_input(case.inputs, native, to_numpy)
+    except NotImplementedError as error:
+        raise Unsupported(str(error) or "NotImplementedError") from error
+    except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
+        detail = f"raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        return expected, {}, Difference("", "raised", detail, (), total, total)
+    if changed is not None:
+        difference = Difference(changed, "mutated", f"changed its input {changed}", (), total, total)
+        return expected, actual, difference
+    return expected, actual, _first_difference(expected, actual, total)
+
+
+def _first_difference(expected: Outputs, actual: Outputs, total: int) -> Difference | None:
+    if set(expected) != set(actual):
+        detail = f"expected outputs {sorted(expected)}, actual {sorted(actual)}"
+        return Difference("", "keys", detail, (), total, total)
+    found = [find_difference(expected[key], actual[key], key) for key in expected]
+    real = [difference for difference in found if difference is not None]
+    if not real:
+        return None
+    return replace(real[0], count=sum(d.count for d in real), total=total)
+
+
+def _to_native(value: object, backend: Backend) -> object:
+    if isinstance(value, np.ndarray):
+        return getattr(backend, "from_numpy")(value)  # noqa: B009
+    if isinstance(value, Mapping):
+        return {key: _to_native(item, backend) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_to_native(item, backend) for item in value)
+    return value
+
+
+def _changed_input(
+    inputs: Mapping[str, Any], native: Mapping[str, Any], to_numpy: Callable[[Any], Any]
+) -> str | None:
+    for key, value in inputs.items():
+        if isinstance(value, Mapping):
+            if set(value) != set(native[key]):
+                return key
+            inner = _changed_input(value, native[key], to_numpy)
+            if inner is not None:
+                return f"{key}[{inner}]"
+        elif isinstance(value, np.ndarray) and not np.array_equal(
+            bits_of(value), bits_of(to_numpy(native[key]))
+        ):
+            return key
+    return None
+
+
+def _to_array(value: Any, to_numpy: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - any result
+    if isinstance(value, (bool, int, float)):
+        return np.array([value], np.float64)
+    return to_numpy(value)
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, QuantizationScheme):
+        return "" if value.weights is None else _describe(value.weights)
+    if not isinstance(value, QuantizationArgs):
+        return ""
+    return f"{format_label(value)} {value.strategy} {'symmetric' if value.symmetric else 'asymmetric'}"
+
+
+def format_label(args: QuantizationArgs) -> str:
+    """``int8``, ``fp4``, ``fp6``, ``fp8``, or ``mxfp4`` and so on."""
+    if args.type == "int":
+        return f"int{args.num_bits}"
+    return f"{'mx' if args.is_mx else ''}fp{args.num_bits}"

@@ -1,0 +1,155 @@
+"""A counterexample as an engineer reads it: bits, hexadecimal floats, decimals, the distance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qparity.reference import QuantizationArgs
+
+from .bits import Array, decimal, hex_bits, hex_float, is_float, ordinals
+from .case import Case, Outputs
+from .compare import Difference
+from .values import ties_of
+
+_MOST = 6
+_CODE_WIDTH = 1
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A shrunk case with both answers."""
+
+    case: Case
+    expected: Outputs
+    actual: Outputs
+    difference: Difference
+
+
+def lines_of(found: Counterexample) -> list[str]:
+    """The inputs, both answers and their distance, one line each, without indentation."""
+    lines = [line for name, value in _shown(found.case.inputs) for line in _input_lines(name, value)]
+    lines += _answer_lines(found)
+    note = _tie_note(found.case)
+    return lines + ([note] if note else [])
+
+
+def to_json(found: Counterexample) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {
+        "label": found.case.label,
+        "reason": found.difference.reason,
+        "output": found.difference.output,
+        "index": list(found.difference.index),
+        "lines": lines_of(found),
+    }
+
+
+def distance(expected: np.generic, actual: np.generic) -> str:
+    """How far apart two numbers of one dtype are, in codes (8 bits) or ulps."""
+    codes = expected.dtype.itemsize == _CODE_WIDTH or not is_float(expected.dtype)
+    unit = "code" if codes else "ulp"
+    if is_float(expected.dtype):
+        if np.isnan(expected) or np.isnan(actual):
+            return "one of them NaN"
+        both = ordinals(np.array([expected, actual], expected.dtype))
+        apart = abs(int(both[0]) - int(both[1]))
+        if apart == 0:
+            return "the sign of zero"
+    else:
+        apart = abs(int(expected) - int(actual))
+    return f"distance {apart} {unit}{'' if apart == 1 else 's'}"
+
+
+def _shown(inputs: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    flat: list[tuple[str, Any]] = []
+    for name, value in inputs.items():
+        if isinstance(value, Mapping):
+            flat += [(key, item) for key, item in value.items() if isinstance(item, np.ndarray)]
+        elif isinstance(value, tuple) and value and isinstance(value[0], np.ndarray):
+            flat += [(f"{name}[{i}]", item) for i, item in enumerate(value)]
+        elif value is not None:
+            flat.append((name, value))
+    return flat
+
+
+def _input_lines(name: str, value: object) -> list[str]:
+    if not isinstance(value, np.ndarray):
+        return [f"{name:<11}{value.name if isinstance(value, np.dtype) else value!r}"]
+    flat = np.atleast_1d(value)
+    nonzero = np.argwhere(_nonzero(flat))
+    places = [tuple(int(i) for i in row) for row in nonzero] or [(0,) * flat.ndim]
+    if flat.size == 0:
+        return [f"{name:<11}{value.dtype.name} {value.shape} empty"]
+    lines = [_number_line(name, flat, place) for place in places[:_MOST]]
+    if len(places) > _MOST:
+        lines.append(f"{'':<11}and {len(places) - _MOST} more that are not 0")
+    if flat.size > len(places):
+        lines.append(f"{'':<11}of shape {value.shape}, the others 0")
+    return lines
+
+
+def _nonzero(array: Array) -> Array:
+    return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}").reshape(array.shape) != 0
+
+
+def _number_line(name: str, array: Array, place: tuple[int, ...]) -> str:
+    value = array[place]
+    where = "[" + ",".join(str(i) for i in place) + "]"
+    hexadecimal = f"{hex_float(value):>16}" if is_float(array.dtype) else f"{'':>16}"
+    return (
+        f"{name:<11}{array.dtype.name} {where:<6} {hex_bits(value):>10} {hexadecimal}   "
+        f"{decimal(value)}"
+    )
+
+
+def _answer_lines(found: Counterexample) -> list[str]:
+    difference = found.difference
+    if difference.reason != "bits":
+        return [difference.detail]
+    expected = found.expected[difference.output][difference.index]
+    actual = found.actual[difference.output][difference.index]
+    name = f"{difference.output}{list(difference.index)} " if difference.output else ""
+    return [
+        f"{name}expected  {hex_bits(expected)} {decimal(expected)}      "
+        f"actual  {hex_bits(actual)} {decimal(actual)}      {distance(expected, actual)}"
+    ]
+
+
+def _tie_note(case: Case) -> str:
+    """Where x / scale lies between the ties of the codes, if the case is of one number."""
+    x, scale, args = (case.inputs.get(key) for key in ("x", "scale", "args"))
+    if not isinstance(args, QuantizationArgs) or x is None or scale is None:
+        return ""
+    numbers = np.atleast_1d(x)[_nonzero(np.atleast_1d(x))]
+    if numbers.size != 1 or np.atleast_1d(scale).size != 1:
+        return ""
+    s, text = np.atleast_1d(scale).reshape(1), "x/scale"
+    whole = case.inputs.get("global_scale")
+    with np.errstate(all="ignore"):
+        if whole is not None:
+            s, text = _divide(s, np.atleast_1d(whole)), "x/(scale/global_scale)"
+        y = _divide(numbers.reshape(1), s)
+        zero_point = case.inputs.get("zero_point")
+        offset = 0.0 if zero_point is None else float(np.atleast_1d(zero_point).reshape(-1)[0])
+        if not np.isfinite(y[0]):
+            return f"{text} = {decimal(y[0])}"
+        ties = ties_of(args.code_format) - offset
+        tie = ties[np.argmin(np.abs(ties - float(y[0])))]
+        at = np.array([tie], np.float64).astype(y.dtype)
+        apart = int(ordinals(y)[0] - ordinals(at)[0])
+    if apart == 0:
+        return f"{text} = {decimal(y[0])}, at the tie {tie:g}"
+    if abs(apart) > 64:
+        return f"{text} = {decimal(y[0])}"
+    side = "beyond" if apart * tie > 0 or tie == 0 else "before"
+    return f"{text} = {decimal(y[0])}, {abs(apart)} ulp {side} the tie {tie:g}"
+
+
+def _divide(a: Array, b: Array) -> Array:
+    """The quotient that the reference rounds: that of a channel of one element."""
+    wide = np.float64 if np.float64 in (a.dtype, b.dtype) else np.float32
+    mixed = {a.dtype.name, b.dtype.name} == {"float16", "bfloat16"}
+    working = np.dtype(np.float32) if mixed else max(a.dtype, b.dtype, key=lambda d: d.itemsize)
+    return (a.astype(wide) / b.astype(wide)).astype(working)

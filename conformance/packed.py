@@ -1,0 +1,165 @@
+"""Cases of rounding, packing and compression."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from qparity import reference
+from qparity.reference import FORMATS, QuantizationArgs, QuantizationScheme
+
+from .bits import Array
+from .case import Case
+from .layouts import LAYOUTS, with_layout
+from .ranges import filled, ranges
+from .spec import Spec
+from .values import Rng, codes_of, near_values_of, with_nan
+
+ROUNDING_TARGETS = (
+    *("float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2"),
+    *("float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn", "int8", "uint8"),
+)
+_WITHOUT_STORAGE = ("float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn")
+_SIZES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
+
+
+def rounding_dtype_cases(target: str, rng: Rng, spec: Spec) -> Iterator[Case]:
+    """Values at the ties, values and edges of one dtype, returned in either dtype."""
+    row = FORMATS["int8" if target == "uint8" else target]
+    for back in (True, False):
+        if not back and target in _WITHOUT_STORAGE:
+            continue
+        x = near_values_of(rng, _shape(rng), row, spec.dtype)
+        if target == "uint8":
+            x = np.abs(x) * spec.dtype.type(2) if rng.random() < 0.5 else x
+        x = with_nan(rng, x) if spec.nan else x
+        dtype = FORMATS[target].dtype if target != "uint8" else np.dtype(np.uint8)
+        inputs = {"x": with_layout(x, _layout(rng)), "dtype": dtype, "cast_to_original_dtype": back}
+        yield Case("round_to_quantized_type_dtype", inputs)
+
+
+def rounding_args_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
+    """Values at the ties of the codes, with the range of the format and a narrower one."""
+    args = spec.args or spec.make_args()
+    low, high = reference.calculate_range(args)
+    bounds = [(low, high), (low, high)]
+    if args.num_bits > 1:
+        bounds.append((max(low, -3.0), min(high, 2.0)) if args.num_bits > 2 else (low, high))
+    for (q_min, q_max), back in zip(bounds, (True, False, True), strict=False):
+        x = near_values_of(rng, _shape(rng), args.code_format, spec.dtype)
+        x = with_nan(rng, x) if spec.nan else x
+        yield Case(
+            "round_to_quantized_type_args",
+            {
+                "x": with_layout(x, _layout(rng)),
+                "args": args,
+                "q_min": q_min,
+                "q_max": q_max,
+                "cast_to_original_dtype": back,
+            },
+        )
+
+
+def int32_cases(op: str, num_bits: int, rng: Rng, spec: Spec) -> Iterator[Case]:
+    """Codes of one width along either dimension, 2-D and 3-D, at sizes around a word."""
+    del spec
+    for packed_dim in (1, 0):
+        shape = tuple(int(n) for n in rng.choice(_SIZES, 2))
+        shape = (2, *shape) if rng.random() < 0.2 else shape
+        codes = rng.choice(codes_of(FORMATS[f"int{num_bits}"]), shape).astype(np.int8)
+        common = {"num_bits": num_bits, "packed_dim": packed_dim}
+        if op == "pack_to_int32":
+            yield Case(op, {"value": with_layout(codes, _layout(rng)), **common})
+            continue
+        words = reference.pack_to_int32(codes, num_bits, packed_dim)
+        noise = rng.integers(-(2**31), 2**31, words.shape).astype(np.int32)
+        packed = noise if rng.random() < 0.5 else words
+        inputs = {"packed": with_layout(packed, _layout(rng)), "num_bits": num_bits, "shape": shape}
+        yield Case(op, {**inputs, "packed_dim": packed_dim})
+
+
+def float_pack_cases(op: str, rng: Rng, spec: Spec) -> Iterator[Case]:
+    """Every code of fp4 or fp6, in every place of a byte or of three."""
+    bits = 4 if "fp4" in op else 6
+    row = FORMATS["float4_e2m1fn" if bits == 4 else "float6_e2m3fn"]
+    per = 2 if bits == 4 else 4
+    shape = int(rng.choice([1, 2, 5])), per * int(rng.choice([1, 2, 3, 8, 17]))
+    if op.startswith("unpack"):
+        packed = rng.integers(0, 256, (shape[0], shape[1] * bits // 8), dtype=np.uint8)
+        inputs = {"packed": with_layout(packed, _layout(rng)), "m": shape[0], "n": shape[1]}
+        yield Case(op, inputs)
+        yield Case(op, {**inputs, "dtype": spec.dtype})
+        return
+    every = np.arange(1 << row.bits, dtype=np.uint8).view(row.dtype).astype(np.float64)
+    x = rng.choice(every, shape).astype(spec.dtype)
+    yield Case(op, {"x": with_layout(x, _layout(rng))})
+
+
+def compress_cases(op: str, scheme: QuantizationScheme, rng: Rng, spec: Spec) -> Iterator[Case]:
+    """A weight with aimed ranges and its qparams, as given and in odd scale dtypes."""
+    if scheme.weights is None:
+        weight = filled(rng, *ranges(rng, (3,), spec.dtype, QuantizationArgs()), 33)
+        yield Case(op, {"state_dict": {"weight": weight}, "scheme": scheme})
+        return
+    variants = [scheme.weights]
+    if not scheme.weights.is_mx and spec.args is None:
+        odd = str(rng.choice(["bfloat16", "float16", "float32", "float8_e4m3fn", "float8_e5m2"]))
+        variants.append(replace(scheme.weights, scale_dtype=np.dtype(FORMATS[odd].dtype)))
+    for args in variants:
+        source = {
+            "weight": _weight(rng, spec, args),
+            "scheme": replace(scheme, weights=args),
+            "with_zero_point": bool(not args.symmetric or rng.random() < 0.5),
+            "g_idx_seed": int(rng.integers(1, 1 << 30)) if rng.random() < 0.15 else 0,
+        }
+        rebuild = partial(state_of, op)
+        yield Case(op, rebuild(source), rebuild, source)
+
+
+def state_of(op: str, source: Mapping[str, Any]) -> dict[str, Any]:
+    """The state dict of a weight, by the reference."""
+    weight, scheme = source["weight"], source["scheme"]
+    args = scheme.weights
+    whole = None
+    if args.strategy == "tensor_group":
+        per_tensor = reference.minmax(weight, QuantizationArgs(strategy="tensor"))
+        whole = reference.generate_gparam(*per_tensor)
+    scale, zero_point = reference.calculate_qparams(*reference.minmax(weight, args), args, whole)
+    state = {"weight": weight, "weight_scale": scale, "bias": weight[:, 0].copy()}
+    if source["with_zero_point"]:
+        state["weight_zero_point"] = zero_point
+    if whole is not None:
+        state["weight_global_scale"] = whole
+    if source["g_idx_seed"] and args.strategy == "group":
+        groups = weight.shape[1] // args.group_size
+        order = np.random.default_rng(source["g_idx_seed"]).permutation(weight.shape[1])
+        state["weight_g_idx"] = (order % groups).astype(np.int32)
+    if op == "decompress":
+        state = reference.compress(state, scheme)
+    return {"state_dict": state, "scheme": scheme}
+
+
+def _weight(rng: Rng, spec: Spec, args: QuantizationArgs) -> Array:
+    rows = int(rng.choice([1, 2, 8, 9]))
+    if args.group_size is not None and args.group_size > 0:
+        size = args.group_size
+        groups = int(rng.choice([1, 2, 3])) * (4 if size % 4 else 1)
+        x = filled(rng, *ranges(rng, (rows, groups), spec.dtype, args), size)
+        return _finite(x.reshape(rows, groups * size))
+    columns = int(rng.choice([1, 16, 33, 130]))
+    return _finite(filled(rng, *ranges(rng, (rows,), spec.dtype, args), columns))
+
+
+def _finite(x: Array) -> Array:
+    return np.where(np.isfinite(x), x, x.dtype.type(1))
+
+
+def _shape(rng: Rng) -> tuple[int, ...]:
+    forms = [(129,), (65, 3), (1,), (), (2, 5, 17), (257,)]
+    return forms[int(rng.integers(len(forms)))]
+
+
+def _layout(rng: Rng) -> str:
+    return "contiguous" if rng.random() < 0.5 else str(rng.choice(LAYOUTS))

@@ -1,0 +1,121 @@
+"""A report for a terminal and as JSON (SPEC section 12)."""
+
+from itertools import groupby
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from .explain_case import lines_of, to_json
+from .run import Outcome
+from .verify import Report
+
+__all__ = ["print_report", "report_to_json"]
+
+_MOST_FAILURES = 12
+
+
+def print_report(report: Report, console: Console) -> None:
+    """The counterexamples, then a table of the operations, then one line that sums up."""
+    failures = [o for o in report.outcomes if o.status not in ("PASS", "UNSUPPORTED")]
+    for outcome in failures[:_MOST_FAILURES]:
+        for line in failure_lines(outcome, report.backend):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if len(failures) > _MOST_FAILURES:
+        console.print(f"and {len(failures) - _MOST_FAILURES} more that differ; --json has them all")
+    console.print(_table(report))
+    for note in report.notes:
+        console.print(f"not run: {note}", markup=False, highlight=False, soft_wrap=True)
+    console.print(_verdict(report), markup=False, highlight=False, soft_wrap=True)
+
+
+def failure_lines(outcome: Outcome, backend: str) -> list[str]:
+    """What differs, as SPEC section 12 shows it."""
+    found = outcome.counterexample
+    if found is None:
+        return [f"{outcome.status} {outcome.op} {outcome.check}: {outcome.detail}"]
+    head = f"{outcome.status} {outcome.op} {found.case.label}".ljust(52)
+    count = f"{outcome.differing:,} of {outcome.elements:,} elements differ"
+    lines = [f"{head} {count}"] + [f"  {line}" for line in lines_of(found)]
+    if outcome.detail:
+        lines.append(f"  {outcome.detail}")
+    if outcome.case_file is not None:
+        lines.append(f"  replay: qparity replay {outcome.case_file} --backend {backend}")
+    return [*lines, ""]
+
+
+def report_to_json(report: Report) -> dict[str, Any]:
+    """The report as JSON values, schema 1."""
+    return {
+        "schema": 1,
+        "backend": report.backend,
+        "level": report.level,
+        "seed": report.seed,
+        "environment": report.environment,
+        "checks": [_check_to_json(outcome) for outcome in report.outcomes],
+        "notes": report.notes,
+        "summary": report.counts | {"exit_code": report.exit_code},
+    }
+
+
+def _check_to_json(outcome: Outcome) -> dict[str, Any]:
+    found = outcome.counterexample
+    counterexample = None
+    if found is not None:
+        file = None if outcome.case_file is None else str(outcome.case_file)
+        counterexample = to_json(found) | {"case_file": file}
+    return {
+        "op": outcome.op,
+        "check": outcome.check,
+        "status": outcome.status,
+        "cases": outcome.cases,
+        "elements": outcome.elements,
+        "differing": outcome.differing,
+        "evidence": outcome.evidence,
+        "detail": outcome.detail,
+        "counterexample": counterexample,
+        "diagnosis": None,
+    }
+
+
+def _table(report: Report) -> Table:
+    table = Table(title=f"{report.backend} against the reference, level {report.level}")
+    table.add_column("operation", no_wrap=True)
+    for column in ("checks", "cases", "numbers", "differ"):
+        table.add_column(column, justify="right")
+    table.add_column("verdict")
+    for op, group in groupby(sorted(report.outcomes, key=_order(report)), key=lambda o: o.op):
+        outcomes = list(group)
+        cases, numbers, differ = (
+            sum(getattr(o, name) for o in outcomes) for name in ("cases", "elements", "differing")
+        )
+        row = (op, f"{len(outcomes):,}", f"{cases:,}", f"{numbers:,}", f"{differ:,}")
+        table.add_row(*row, _verdict_of(outcomes))
+    return table
+
+
+def _order(report: Report) -> Any:  # noqa: ANN401 - a sort key
+    first = {outcome.op: i for i, outcome in reversed(list(enumerate(report.outcomes)))}
+    return lambda outcome: first[outcome.op]
+
+
+def _verdict_of(outcomes: list[Outcome]) -> str:
+    statuses = [outcome.status for outcome in outcomes]
+    for status, style in (("ERROR", "red"), ("FAIL", "red"), ("BLOCKED", "red")):
+        if status in statuses:
+            return f"[{style}]{status} {statuses.count(status)} of {len(statuses)}[/{style}]"
+    if set(statuses) == {"UNSUPPORTED"}:
+        return "[yellow]UNSUPPORTED[/yellow]"
+    unsupported = statuses.count("UNSUPPORTED")
+    return "[green]equal[/green]" + (f", {unsupported} unsupported" if unsupported else "")
+
+
+def _verdict(report: Report) -> str:
+    counts = report.counts
+    versions = ", ".join(f"{k} {v}" for k, v in report.environment.items())
+    head = {0: "EQUAL", 1: "DIFFERENT", 5: "NOTHING WAS RUN"}[report.exit_code]
+    statuses = ", ".join(f"{n:,} {status}" for status, n in counts.items() if status.isupper())
+    return (
+        f"{head}: {report.backend}: {statuses}; {counts['cases']:,} cases, "
+        f"{counts['numbers']:,} numbers; seed {report.seed}; {versions}"
+    )

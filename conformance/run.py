@@ -1,0 +1,176 @@
+"""Run checks on a backend; count what was run; keep and shrink what differs."""
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as with_seed
+from hypothesis import strategies as st
+
+from .case import Case, Outputs, Unsupported, expected_outputs, run_case
+from .case_file import save_case
+from .compare import Difference
+from .explain_case import Counterexample
+from .operations import Check
+from .shrink import shrink
+
+__all__ = ["Outcome", "run_check"]
+
+CASES_FOLDER = Path(".qparity") / "cases"
+_KEPT_FAILURES = 24
+_ENGINE = settings(
+    database=None,
+    deadline=None,
+    derandomize=False,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@dataclass
+class Outcome:
+    """What a check came to.
+
+    Attributes:
+        op: the operation.
+        check: the name of the check.
+        status: PASS, FAIL, UNSUPPORTED, BLOCKED or ERROR.
+        cases: calls made and compared.
+        elements: numbers compared.
+        differing: numbers that differ.
+        evidence: ``"sampled"`` or ``"fixed"``.
+        detail: one line on what is not PASS or FAIL.
+        counterexample: the shrunk case, where one differs.
+        case_file: where it was written, if it was.
+    """
+
+    op: str
+    check: str
+    status: str = "PASS"
+    cases: int = 0
+    elements: int = 0
+    differing: int = 0
+    evidence: str = "sampled"
+    detail: str = ""
+    counterexample: Counterexample | None = None
+    case_file: Path | None = None
+    failures: list[Case] = field(default_factory=list, repr=False)
+
+
+def run_check(
+    check: Check, backend: object, *, seed: int, examples: int, cases_folder: Path | None = None
+) -> Outcome:
+    """Run one check.
+
+    Args:
+        check: the law.
+        backend: the backend; see ``run_case``.
+        seed: the same seed gives the same cases.
+        examples: how many examples are drawn, each of several cases.
+        cases_folder: where the counterexample is written; None: nowhere.
+
+    Returns:
+        PASS if every case was equal in bits; FAIL with the smallest counterexample otherwise;
+        UNSUPPORTED if the backend lacks the operation; ERROR if the check itself broke, or if
+        fewer examples were run than planned.
+    """
+    outcome = Outcome(check.op, check.name)
+    executed = [0]
+
+    @with_seed(zlib.crc32(f"{seed}:{check.op}:{check.name}".encode()))
+    @settings(_ENGINE, max_examples=examples)
+    @given(st.integers(0, 2**63 - 1), st.booleans())
+    def execute(example_seed: int, nan: bool) -> None:
+        with np.errstate(all="ignore"):
+            for case in check.cases(example_seed, nan):
+                _compare(case, backend, outcome)
+        executed[0] += 1
+
+    return finish(execute, outcome, backend, (examples, executed), cases_folder)
+
+
+def run_cases(
+    op: str, name: str, cases: Iterator[Case], backend: object, cases_folder: Path | None = None
+) -> Outcome:
+    """Run given cases as one check; its evidence is ``"fixed"``."""
+    outcome = Outcome(op, name, evidence="fixed")
+
+    def execute() -> None:
+        for case in cases:
+            _compare(case, backend, outcome)
+
+    return finish(execute, outcome, backend, None, cases_folder)
+
+
+def finish(
+    execute: Callable[[], None],
+    outcome: Outcome,
+    backend: object,
+    counted: tuple[int, list[int]] | None,
+    cases_folder: Path | None,
+) -> Outcome:
+    """Execute a check and settle its status."""
+    try:
+        execute()
+    except Unsupported as error:
+        outcome.status, outcome.detail = "UNSUPPORTED", str(error)
+        return outcome
+    except Exception as error:  # noqa: BLE001 - a broken check is reported, not hidden
+        outcome.status = "ERROR"
+        outcome.detail = f"the check broke: {type(error).__name__}: {error}".splitlines()[0]
+        return outcome
+    if counted is not None and counted[1][0] != counted[0]:
+        outcome.status = "ERROR"
+        outcome.detail = f"planned {counted[0]} examples, executed {counted[1][0]}"
+    elif outcome.cases == 0:
+        outcome.status, outcome.detail = "ERROR", "no case was run"
+    elif outcome.failures:
+        outcome.status = "FAIL"
+        _settle_counterexample(outcome, backend, cases_folder)
+    return outcome
+
+
+def _compare(case: Case, backend: object, outcome: Outcome) -> None:
+    expected = expected_outputs(case)
+    _, _, difference = run_case(case, backend, expected)
+    outcome.cases += 1
+    outcome.elements += _count(expected)
+    if difference is not None:
+        outcome.differing += difference.count
+        if len(outcome.failures) < _KEPT_FAILURES:
+            outcome.failures.append(case)
+
+
+def _settle_counterexample(outcome: Outcome, backend: object, cases_folder: Path | None) -> None:
+    """Shrink the failures that look smallest; keep the smallest result that still differs."""
+    best: tuple[int, Counterexample] | None = None
+    for case in sorted(outcome.failures, key=_size)[:3]:
+        small = shrink(case, backend)
+        expected, actual, difference = run_case(small, backend)
+        if difference is None:
+            outcome.status = "ERROR"
+            outcome.detail = "the backend answers the same case differently when asked again"
+            small, (expected, actual, difference) = case, (expected, actual, _flaky(expected))
+        found = Counterexample(small, expected, actual, difference)
+        if best is None or _size(small) < best[0]:
+            best = _size(small), found
+    if best is not None:
+        outcome.counterexample = best[1]
+        if cases_folder is not None:
+            outcome.case_file = save_case(best[1].case, cases_folder)
+
+
+def _flaky(expected: Outputs) -> Difference:
+    total = _count(expected)
+    return Difference("", "raised", "not reproducible", (), total, total)
+
+
+def _count(outputs: Outputs) -> int:
+    return sum(int(array.size) for array in outputs.values())
+
+
+def _size(case: Case) -> int:
+    return sum(len(str(value)) if not hasattr(value, "size") else int(value.size) for value in case.simple_inputs.values())

@@ -1,0 +1,249 @@
+"""A failing case made small: one element or one group, the fewest options, zeros for the rest."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from qparity.reference import QuantizationArgs
+
+from .bits import Array
+from .case import Case, Outputs, Unsupported, expected_outputs, run_case
+from .compare import Difference, differing
+
+__all__ = ["shrink"]
+
+Fails = Callable[[Case], bool]
+_OPTIONS = ("g_idx", "global_scale", "compute_dtype", "dtype", "state")
+_TENSORS = ("x", "x_q", "min_vals", "value", "packed", "weight")
+_FEW = 3
+
+
+def shrink(case: Case, backend: object, budget: int = 400) -> Case:
+    """The smallest case found that still differs.
+
+    Args:
+        case: one that differs on the backend.
+        backend: the backend.
+        budget: how many cases may be tried.
+
+    Returns:
+        A case of the same operation whose tensors have one element, or one group, wherever that
+        still differs; options that do not matter are left out, values that do not matter are 0.
+    """
+    left = [budget]
+
+    def fails(candidate: Case) -> bool:
+        left[0] -= 1
+        if left[0] < 0:
+            return False
+        try:
+            return run_case(candidate, backend)[2] is not None
+        except (Unsupported, TypeError, ValueError):
+            return False
+
+    for reduce in (_to_one_unit, _without_options, _to_fewer_slices, _to_zeros):
+        case = _repeat(reduce, case, fails, backend)
+    return case
+
+
+def _repeat(
+    reduce: Callable[[Case, object], Iterator[Case]], case: Case, fails: Fails, backend: object
+) -> Case:
+    """Apply the first candidate that still fails until none does."""
+    for _ in range(64):
+        for candidate in reduce(case, backend):
+            if fails(candidate):
+                case = candidate
+                break
+        else:
+            return case
+    return case
+
+
+def _tensor_name(case: Case) -> str | None:
+    return next((n for n in _TENSORS if isinstance(case.simple_inputs.get(n), np.ndarray)), None)
+
+
+def _to_one_unit(case: Case, backend: object) -> Iterator[Case]:
+    """The first differing elements, each with its own scale, as a case of one unit."""
+    name = _tensor_name(case)
+    if name is None or case.source is not None or case.inputs[name].size <= 1:
+        return
+    try:
+        expected, actual, difference = run_case(case, backend)
+    except Unsupported:
+        return
+    for index in _differing_indices(expected, actual, difference, case.inputs[name].shape):
+        if "scale" in case.inputs:
+            yield from _unit_of_quantized(case, name, index)
+        elif case.op in ("calculate_qparams", "round_to_quantized_type_dtype") or (
+            case.op == "round_to_quantized_type_args"
+        ):
+            keys = [k for k in ("x", "min_vals", "max_vals") if k in case.inputs]
+            yield case.having(**{k: np.atleast_1d(case.inputs[k])[index].reshape(1) for k in keys})
+
+
+def _differing_indices(
+    expected: Outputs, actual: Outputs, difference: Difference | None, shape: tuple[int, ...]
+) -> Iterator[tuple[int, ...]]:
+    shape = shape or (1,)
+    for key, array in expected.items():
+        other = actual.get(key)
+        same = isinstance(other, np.ndarray) and (other.dtype, other.shape) == (array.dtype, array.shape)
+        if same and other is not None and array.shape == shape:
+            where = np.argwhere(differing(array, other))[:_FEW]
+            yield from (tuple(int(i) for i in row) for row in where)
+    if difference is not None and difference.reason != "bits":
+        yield tuple(0 for _ in shape)
+        yield tuple(n - 1 for n in shape)
+
+
+def _unit_of_quantized(case: Case, name: str, index: tuple[int, ...]) -> Iterator[Case]:
+    args: QuantizationArgs = case.inputs["args"]
+    x = np.atleast_1d(case.inputs[name])
+    size = args.group_size or 1
+    if args.strategy in ("group", "tensor_group") and size > 1:
+        start = index[-1] // size * size
+        rows = x[index[:-1]][start : start + size].reshape(1, size)
+        unit = {"scale": (1, 1), "zero_point": (1, 1)}
+        alone = np.zeros_like(rows)
+        alone[0, index[-1] - start] = x[index]
+        tensors = [alone, rows]
+    else:
+        ranks = {"tensor": 1, "attn_head": 4}
+        tensors = [x[index].reshape((1,) * ranks.get(str(args.strategy), 2))]
+        shape = (1,) * (3 if args.strategy == "attn_head" else tensors[0].ndim)
+        unit = {"scale": shape, "zero_point": shape}
+    changed: dict[str, object] = {}
+    for key, shape in unit.items():
+        value = case.inputs.get(key)
+        if value is not None:
+            changed[key] = _value_at(value, index, x.shape, case).reshape(shape)
+    plain = {key: None for key in ("g_idx",) if key in case.inputs}
+    for tensor in tensors:
+        yield case.having(**{name: tensor}, **changed, **plain)
+
+
+def _value_at(value: Array, index: tuple[int, ...], shape: tuple[int, ...], case: Case) -> Array:
+    """The scale or zero-point that belongs to one element."""
+    args: QuantizationArgs = case.inputs["args"]
+    value = np.atleast_1d(value)
+    if args.strategy == "block" and args.block_structure is not None:
+        block = tuple(i // n for i, n in zip(index, args.block_structure, strict=True))
+        return np.asarray(value[block])
+    if args.strategy in ("group", "tensor_group"):
+        g_idx = case.inputs.get("g_idx")
+        given = g_idx is not None and not (g_idx < 0).any()
+        group = int(g_idx[index[-1]]) if given else index[-1] // (args.group_size or 1)
+        if len(shape) == 1:
+            flat = value.reshape(-1)
+            return np.asarray(flat[group if flat.size > 1 else 0])
+        value = value[:, None] if value.ndim == 1 else value
+        index = (*index[:-1], group)
+        shape = (*shape[:-1], group + 1 if value.shape[-1] == 1 else value.shape[-1])
+    return np.asarray(np.broadcast_to(value, np.broadcast_shapes(value.shape, shape))[index])
+
+
+def _without_options(case: Case, backend: object) -> Iterator[Case]:
+    del backend
+    for name in _OPTIONS:
+        if case.source is None and case.inputs.get(name) is not None and case.op != (
+            "round_to_quantized_type_dtype"
+        ):
+            yield Case(case.op, {k: v for k, v in case.inputs.items() if k != name})
+    if case.source is None and case.inputs.get("zero_point") is not None:
+        yield case.having(zero_point=None)
+    source = case.simple_inputs
+    if source.get("g_idx_seed"):
+        yield case.having(g_idx_seed=0)
+    if source.get("with_zero_point") and source["scheme"].weights.symmetric:
+        yield case.having(with_zero_point=False)
+
+
+def _to_fewer_slices(case: Case, backend: object) -> Iterator[Case]:
+    """One row, one half, one group less, of the tensor and of what has the same axes."""
+    del backend
+    name = _tensor_name(case)
+    if name is None:
+        return
+    x = case.simple_inputs[name]
+    for axis in range(x.ndim):
+        n = x.shape[axis]
+        unit = _unit_length(case) if axis == x.ndim - 1 else 1
+        if n <= unit:
+            continue
+        half = max(unit, n // 2 // unit * unit)
+        cuts = [slice(0, unit), slice(n - unit, n), slice(0, half), slice(half, n)]
+        cuts += [slice(0, n - unit), slice(unit, n)]
+        for cut in cuts:
+            yield _cut(case, name, axis, cut, unit)
+
+
+def _unit_length(case: Case) -> int:
+    source = case.simple_inputs
+    args = source.get("args") or getattr(source.get("scheme"), "weights", None)
+    size = 1
+    if isinstance(args, QuantizationArgs) and args.strategy in ("group", "tensor_group"):
+        size = args.group_size or 1
+    per = {"pack_fp4_to_uint8": 2, "pack_fp6_to_uint8": 4, "unpack_fp6_from_uint8": 3}
+    return int(np.lcm(size, per.get(case.op, 4 if "scheme" in source and size > 1 else 1)))
+
+
+def _cut(case: Case, name: str, axis: int, cut: slice, unit: int) -> Case:
+    source = case.simple_inputs
+    x = source[name]
+    from_right = axis - x.ndim
+    changed: dict[str, object] = {name: _take(x, axis, cut)}
+    for key in ("scale", "zero_point", "max_vals"):
+        value = source.get(key)
+        if isinstance(value, np.ndarray) and value.ndim >= -from_right:
+            if value.shape[from_right] == x.shape[axis]:
+                changed[key] = _take(value, value.ndim + from_right, cut)
+            elif from_right == -1 and unit > 1 and value.shape[-1] == x.shape[-1] // unit:
+                changed[key] = _take(value, value.ndim - 1, slice(cut.start // unit, cut.stop // unit))
+    if case.op == "unpack_from_int32":
+        changed |= _cut_shape(source, axis, cut)
+    if case.op.startswith("unpack_fp"):
+        rows, columns = changed[name].shape  # type: ignore[attr-defined]
+        bits = 4 if "fp4" in case.op else 6
+        changed |= {"m": rows, "n": columns * 8 // bits}
+    return case.having(**changed)
+
+
+def _cut_shape(source: Mapping[str, Any], axis: int, cut: slice) -> dict[str, object]:
+    shape, packed = list(source["shape"]), source["packed"]
+    packed_axis = packed.ndim - 2 + source["packed_dim"]
+    if axis != packed_axis:
+        shape[axis] = cut.stop - cut.start
+    else:
+        shape[axis] = min(shape[axis], (cut.stop - cut.start) * 32 // source["num_bits"])
+    return {"shape": tuple(shape)}
+
+
+def _take(array: Array, axis: int, cut: slice) -> Array:
+    return array[(slice(None),) * axis + (cut,)].copy()
+
+
+def _to_zeros(case: Case, backend: object) -> Iterator[Case]:
+    """Halves, quarters and single elements made +0."""
+    del backend
+    name = _tensor_name(case)
+    if name is None:
+        return
+    x = case.simple_inputs[name]
+    flat = np.flatnonzero(x.view(f"u{x.itemsize}").reshape(-1) if x.flags.c_contiguous else x)
+    if flat.size <= 1:
+        return
+    chunk = flat.size // 2
+    while chunk >= 1:
+        for start in range(0, flat.size, chunk):
+            changed = x.copy().reshape(-1)
+            changed[flat[start : start + chunk]] = 0
+            yield case.having(**{name: changed.reshape(x.shape)})
+        chunk //= 2
+
+
+def elements(case: Case) -> int:
+    """How many numbers the reference returns for a case."""
+    return sum(array.size for array in expected_outputs(case).values())

@@ -1,0 +1,107 @@
+"""Real weights as cases: every weight preset over every 2-D float tensor of a file."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import safetensors
+
+from qparity import reference
+from qparity.reference import PRESET_SCHEMES, QuantizationArgs, QuantizationScheme
+
+from .bits import Array
+from .case import Case
+from .packed import state_of
+from .quantized import WORKING
+
+__all__ = ["read_tensors", "weight_presets", "weights_cases"]
+
+_DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+}
+
+
+def read_tensors(path: Path) -> dict[str, Array]:
+    """The tensors of a safetensors file, by name, those of unknown dtypes left out.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is no safetensors file, or it is truncated.
+    """
+    data = path.read_bytes()
+    try:
+        entries = safetensors.deserialize(data)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file, or a damaged one ({error})") from error
+    tensors = {}
+    for name, entry in entries:
+        dtype_name = _DTYPES.get(entry["dtype"])
+        if dtype_name is not None:
+            dtype = np.dtype(getattr(ml_dtypes, dtype_name, dtype_name))
+            tensors[name] = np.frombuffer(entry["data"], dtype).reshape(entry["shape"])
+    return tensors
+
+
+def weight_presets() -> dict[str, QuantizationScheme]:
+    """The presets that quantize weights, one of each kind of weight, by name."""
+    found: dict[QuantizationArgs, str] = {}
+    for name, preset in PRESET_SCHEMES.items():
+        args = preset.get("weights")
+        if args is not None:
+            found.setdefault(args, name)
+    return {name: reference.preset_name_to_scheme(name) for name in found.values()}
+
+
+def matrices(tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """The 2-D tensors of a working dtype that are not empty."""
+    return {
+        name: tensor
+        for name, tensor in tensors.items()
+        if tensor.ndim == 2 and tensor.dtype in WORKING and tensor.size
+    }
+
+
+def fits(weight: Array, scheme: QuantizationScheme) -> bool:
+    """Whether the columns of a weight are whole groups of a scheme."""
+    args = scheme.weights
+    size = args.group_size if args is not None and args.group_size is not None else 1
+    return weight.shape[1] % max(size, 1) == 0
+
+
+def weights_cases(weight: Array, scheme: QuantizationScheme) -> Iterator[Case]:
+    """A weight through its qparams, compress, decompress and fake_quantize.
+
+    Each step starts from the reference's answer to the one before, so that each stands alone.
+    """
+    args = scheme.weights
+    if args is None:
+        return
+    yield Case("minmax", {"x": weight, "args": args})
+    lo, hi = reference.minmax(weight, args)
+    whole = None
+    if args.strategy == "tensor_group":
+        per_tensor = reference.minmax(weight, QuantizationArgs(strategy="tensor"))
+        yield Case("generate_gparam", dict(zip(("min_val", "max_val"), per_tensor, strict=True)))
+        whole = reference.generate_gparam(*per_tensor)
+    qparams = {"min_vals": lo, "max_vals": hi, "args": args}
+    qparams |= {} if whole is None else {"global_scale": whole}
+    yield Case("calculate_qparams", qparams)
+    scale, zero_point = reference.calculate_qparams(lo, hi, args, whole)
+    source = {"weight": weight, "scheme": scheme, "with_zero_point": True, "g_idx_seed": 0}
+    for op in ("compress", "decompress"):
+        rebuild = partial(state_of, op)
+        yield Case(op, rebuild(source), rebuild, source)
+    inputs = {"x": weight, "scale": scale, "zero_point": zero_point, "args": args}
+    yield Case("fake_quantize", inputs | ({} if whole is None else {"global_scale": whole}))

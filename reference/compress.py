@@ -1,0 +1,195 @@
+"""A module's tensors as a checkpoint holds them, and back (SPEC section 8)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .args import QuantizationArgs
+from .arithmetic import cast
+from .dtypes import BFLOAT16, E4M3, E5M2, UINT8, WORKING_DTYPES, Array, as_array
+from .infer_format import resolve_format
+from .mx import mx_code, scale_of_mx_code
+from .packing import (
+    pack_fp4_to_uint8,
+    pack_fp6_to_uint8,
+    pack_to_int32,
+    unpack_fp4_from_uint8,
+    unpack_fp6_from_uint8,
+    unpack_from_int32,
+)
+from .quantize import dequantize, quantize
+from .rounding import round_to_quantized_type_dtype
+from .schemes import QuantizationScheme
+
+__all__ = ["compress", "decompress"]
+
+StateDict = dict[str, Array]
+_FP4_FORMATS = ("nvfp4-pack-quantized", "mxfp4-pack-quantized")
+_PACKED_FLOAT_BITS = {**dict.fromkeys(_FP4_FORMATS, 4), "mxfp6-pack-quantized": 6}
+_PACKED_ZP_STRATEGIES = ("group", "channel")
+
+
+def compress(
+    state_dict: Mapping[str, Array], scheme: QuantizationScheme, format: str | None = None
+) -> StateDict:
+    """The tensors of one module as a checkpoint holds them.
+
+    Args:
+        state_dict: local names: ``weight``, ``weight_scale`` and, where there are such,
+            ``weight_zero_point``, ``weight_global_scale``, ``weight_g_idx``; others pass through.
+        scheme: its ``weights`` say how the codes are made.
+        format: a compression format; None: that of the scheme, else the inferred one.
+
+    Returns:
+        A new dict. The codes are ``weight`` (int8, float8_e4m3fn), or ``weight_packed`` (int32 with
+        ``weight_shape``, or uint8). The scale is in ``scale_dtype``; where that is None, e4m3 for
+        NVFP4, else as given; MX stores the uint8 code. Zero-points of symmetric args are left out;
+        an asymmetric one of groups or channels is packed along dim 0 by ``pack-quantized``.
+
+    Raises:
+        TypeError: if a tensor has a dtype that it may not have.
+        ValueError: if a tensor is missing, shapes do not fit, the format does not suit the scheme,
+            or fp4 or fp6 in groups of 32 has no ``scale_dtype``.
+
+    Source: SPEC section 8; upstream ``compressors``.
+    """
+    name = resolve_format(scheme, format)
+    if name == "dense" or scheme.weights is None:
+        return dict(state_dict)
+    args = scheme.weights
+    _check_suits(name, args)
+    weight, scale = _tensor(state_dict, "weight"), _tensor(state_dict, "weight_scale")
+    zero_point = state_dict.get("weight_zero_point")
+    rest = {key: value for key, value in state_dict.items() if key != "weight"}
+    if name in _PACKED_FLOAT_BITS:
+        zero_point = None
+    dtype = None if name in _PACKED_FLOAT_BITS else args.code_format.dtype
+    codes = quantize(
+        weight,
+        scale,
+        zero_point,
+        args,
+        dtype=dtype,
+        g_idx=state_dict.get("weight_g_idx"),
+        global_scale=state_dict.get("weight_global_scale") if name in _FP4_FORMATS else None,
+    )
+    if name == "pack-quantized":
+        rest["weight_packed"] = pack_to_int32(codes, args.num_bits)
+        rest["weight_shape"] = np.array(weight.shape, np.int64)
+        if not args.symmetric and args.strategy in _PACKED_ZP_STRATEGIES:
+            asymmetric = _tensor(state_dict, "weight_zero_point")
+            rest["weight_zero_point"] = pack_to_int32(asymmetric, args.num_bits, packed_dim=0)
+    elif name in _FP4_FORMATS:
+        rest["weight_packed"] = pack_fp4_to_uint8(codes)
+    elif name in _PACKED_FLOAT_BITS:
+        rest["weight_packed"] = pack_fp6_to_uint8(codes)
+    else:
+        rest["weight"] = codes
+    rest["weight_scale"] = _stored_scale(scale, args, name)
+    return _without_symmetric_zero_points(rest, scheme)
+
+
+def decompress(
+    state_dict: Mapping[str, Array], scheme: QuantizationScheme, format: str | None = None
+) -> StateDict:
+    """The inverse of ``compress``, as far as the codes allow.
+
+    Args:
+        state_dict: the local names that ``compress`` writes; others pass through.
+        scheme: its ``weights`` say how the codes are read.
+        format: as for ``compress``.
+
+    Returns:
+        A new dict with ``weight`` and ``weight_scale``: bfloat16 for fp4, fp6, MX and every scale
+        stored in 8 bits, else in the dtype of the stored scale. Packed zero-points come back as
+        int8; ``weight_shape`` and other keys stay.
+
+    Raises:
+        TypeError: if a tensor has a dtype that it may not have.
+        ValueError: if a tensor is missing, or shapes do not fit.
+
+    Source: SPEC section 8; upstream ``compressors``.
+    """
+    name = resolve_format(scheme, format)
+    if name == "dense" or scheme.weights is None:
+        return dict(state_dict)
+    args = scheme.weights
+    scale = _loaded_scale(_tensor(state_dict, "weight_scale"), args, name)
+    zero_point = state_dict.get("weight_zero_point")
+    rest = {key: value for key, value in state_dict.items() if key != "weight_packed"}
+    if name in _PACKED_FLOAT_BITS:
+        packed, bits = _tensor(state_dict, "weight_packed"), _PACKED_FLOAT_BITS[name]
+        unpack = unpack_fp4_from_uint8 if bits == 4 else unpack_fp6_from_uint8
+        codes, zero_point = unpack(packed, packed.shape[0], packed.shape[-1] * 8 // bits), None
+    elif name == "pack-quantized":
+        shape = tuple(int(n) for n in _tensor(state_dict, "weight_shape"))
+        codes = unpack_from_int32(_tensor(state_dict, "weight_packed"), args.num_bits, shape)
+        if not args.symmetric and args.strategy in _PACKED_ZP_STRATEGIES:
+            words = _tensor(state_dict, "weight_zero_point")
+            zp_shape = (*shape[:-1], scale.shape[-1])
+            zero_point = unpack_from_int32(words, args.num_bits, zp_shape, packed_dim=0)
+            rest["weight_zero_point"] = zero_point
+    else:
+        codes = _tensor(state_dict, "weight")
+    rest["weight"] = dequantize(
+        codes,
+        scale,
+        zero_point,
+        args,
+        g_idx=state_dict.get("weight_g_idx"),
+        global_scale=state_dict.get("weight_global_scale") if name in _FP4_FORMATS else None,
+    )
+    rest["weight_scale"] = scale
+    return rest
+
+
+def _stored_scale(scale: Array, args: QuantizationArgs, name: str) -> Array:
+    """The scale as it lies on disk."""
+    scale = as_array(scale, "weight_scale")
+    if args.is_mx:
+        return mx_code(scale)
+    nvfp4 = E4M3 if name == "nvfp4-pack-quantized" else None
+    dtype = args.resolved_scale_dtype or nvfp4
+    if dtype is None:
+        return scale.copy()
+    return round_to_quantized_type_dtype(scale, dtype, cast_to_original_dtype=False)
+
+
+def _loaded_scale(scale: Array, args: QuantizationArgs, name: str) -> Array:
+    """The scale on disk as a working dtype; all 8-bit scales are exact in bfloat16."""
+    scale = as_array(scale, "weight_scale", (*WORKING_DTYPES, E4M3, E5M2, UINT8))
+    if args.is_mx:
+        return scale_of_mx_code(as_array(scale, "weight_scale", (UINT8,)))
+    small = scale.dtype.itemsize == 1
+    return cast(scale, BFLOAT16) if small or name in _PACKED_FLOAT_BITS else scale
+
+
+def _check_suits(name: str, args: QuantizationArgs) -> None:
+    needed = {"pack-quantized": ("int", args.num_bits), "mxfp8-quantized": ("float", 8)}
+    needed |= {key: ("float", bits) for key, bits in _PACKED_FLOAT_BITS.items()}
+    if name in needed and (args.type, args.num_bits) != needed[name]:
+        raise ValueError(f"format: {name!r} cannot hold {args.code_format.name}")
+    if name not in needed and args.type == "float" and args.num_bits != 8:
+        raise ValueError(f"format: {name!r} cannot hold {args.code_format.name}")
+    small_float = args.type == "float" and args.num_bits < 8
+    if small_float and args.group_size == 32 and args.resolved_scale_dtype is None:
+        raise ValueError(
+            f"scale_dtype: None is not allowed for {args.code_format.name} in groups of 32; "
+            "allowed: 'uint8' (MX), or the dtype to store the scale in"
+        )
+
+
+def _without_symmetric_zero_points(tensors: StateDict, scheme: QuantizationScheme) -> StateDict:
+    sides = {
+        "weight_zero_point": scheme.weights,
+        "input_zero_point": scheme.input_activations,
+        "output_zero_point": scheme.output_activations,
+    }
+    absent = {key for key, args in sides.items() if args is not None and args.symmetric}
+    return {key: value for key, value in tensors.items() if key not in absent}
+
+
+def _tensor(state_dict: Mapping[str, Array], key: str) -> Array:
+    if key not in state_dict:
+        raise ValueError(f"{key}: missing from the state dict; allowed: an array")
+    return state_dict[key]

@@ -1,0 +1,55 @@
+"""The compression format of a scheme (SPEC section 8)."""
+
+from .schemes import QuantizationScheme
+
+__all__ = ["infer_format"]
+
+COMPRESSION_FORMATS = (
+    "dense",
+    "naive-quantized",
+    "int-quantized",
+    "float-quantized",
+    "pack-quantized",
+    "nvfp4-pack-quantized",
+    "mxfp4-pack-quantized",
+    "mxfp6-pack-quantized",
+    "mxfp8-quantized",
+)
+
+
+def infer_format(scheme: QuantizationScheme) -> str:
+    """The format that upstream stores a scheme in, where the scheme names none.
+
+    Args:
+        scheme: its ``weights`` and ``input_activations`` decide.
+
+    Returns:
+        One of ``COMPRESSION_FORMATS``.
+
+    Source: SPEC section 8; upstream ``infer_module_format``.
+    """
+    weights, inputs = scheme.weights, scheme.input_activations
+    if weights is None:
+        return "dense"
+    if weights.type == "float" and weights.group_size == 32:
+        if weights.num_bits in (4, 6):
+            return f"mxfp{weights.num_bits}-pack-quantized"
+        if weights.is_mx:
+            return "mxfp8-quantized"
+    if weights.type == "float" and weights.num_bits == 4 and weights.group_size == 16:
+        return "nvfp4-pack-quantized"
+    if inputs is not None:
+        return f"{weights.type}-quantized"
+    return "pack-quantized" if weights.type == "int" else "naive-quantized"
+
+
+def resolve_format(scheme: QuantizationScheme, format: str | None) -> str:
+    """The format asked for, else that of the scheme, else the inferred one.
+
+    Raises:
+        ValueError: if the reference cannot write the format.
+    """
+    name = format or scheme.format or infer_format(scheme)
+    if name not in COMPRESSION_FORMATS:
+        raise ValueError(f"format: {name!r} is not allowed; allowed: {list(COMPRESSION_FORMATS)}")
+    return name

@@ -1,0 +1,242 @@
+"""Codes packed into words, and back (SPEC section 8)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .arithmetic import cast
+from .dtypes import BFLOAT16, FLOAT32, INT8, INT32, UINT8, WORKING_DTYPES, Array, as_array, as_dtype
+from .formats import FLOAT4_E2M1FN, FLOAT6_E2M3FN, FloatFormat
+
+__all__ = [
+    "pack_fp4_to_uint8",
+    "pack_fp6_to_uint8",
+    "pack_to_int32",
+    "unpack_fp4_from_uint8",
+    "unpack_fp6_from_uint8",
+    "unpack_from_int32",
+]
+
+_WORD = 32
+
+
+def pack_to_int32(value: Array, num_bits: int, packed_dim: int = 1) -> Array:
+    """Integer codes as dense words: element i, plus 2^(b-1), at bit i * b, little-endian.
+
+    Args:
+        value: int8, (rows, columns) or with leading dimensions, each slice packed by itself.
+        num_bits: b, 1 to 8.
+        packed_dim: 1 packs along the columns, 0 along the rows.
+
+    Returns:
+        int32; n packed elements take ceil(n * b / 32) words, elements may cross words.
+
+    Raises:
+        TypeError: if ``value`` is not int8.
+        ValueError: if a value is no code of b bits, the rank is below 2, or an argument is wrong.
+
+    Source: SPEC section 8; upstream ``pack_to_int32``.
+    """
+    value = as_array(value, "value", (INT8,))
+    _check(value, "value", num_bits, packed_dim)
+    half = 1 << (num_bits - 1)
+    if value.size and (int(value.min()) < -half or int(value.max()) >= half):
+        raise ValueError(
+            f"value: {int(value.min())} to {int(value.max())} are not all codes of {num_bits} "
+            f"bits; allowed: {-half} to {half - 1}"
+        )
+    codes = (value.astype(np.int16) + half).astype(UINT8)
+    if packed_dim == 0:
+        codes = codes.swapaxes(-1, -2)
+    words = np.ascontiguousarray(_join_bits(codes, num_bits, _WORD // 8)).view(INT32)
+    return np.ascontiguousarray(words.swapaxes(-1, -2)) if packed_dim == 0 else words
+
+
+def unpack_from_int32(
+    packed: Array, num_bits: int, shape: Sequence[int] | Array, packed_dim: int = 1
+) -> Array:
+    """The inverse of ``pack_to_int32``.
+
+    Args:
+        packed: int32, as ``pack_to_int32`` returns it.
+        num_bits: b, 1 to 8.
+        shape: shape of the codes; bits beyond it are ignored.
+        packed_dim: the dimension that was packed.
+
+    Returns:
+        int8 codes of that shape.
+
+    Raises:
+        TypeError: if ``packed`` is not int32.
+        ValueError: if ``packed`` has not the words that ``shape`` needs, or an argument is wrong.
+
+    Source: SPEC section 8; upstream ``unpack_from_int32``.
+    """
+    packed = as_array(packed, "packed", (INT32,))
+    _check(packed, "packed", num_bits, packed_dim)
+    sizes = tuple(int(n) for n in np.asarray(shape).reshape(-1))
+    axis = len(sizes) - 2 + packed_dim
+    needed = tuple(
+        -(-n * num_bits // _WORD) if i == axis else n for i, n in enumerate(sizes)
+    )
+    if packed.shape != needed:
+        raise ValueError(
+            f"packed: shape {packed.shape} is not allowed; "
+            f"allowed: {needed}, which codes of shape {sizes} need"
+        )
+    words = packed.swapaxes(-1, -2) if packed_dim == 0 else packed
+    codes = _split_bits(np.ascontiguousarray(words).view(UINT8), num_bits)[..., : sizes[axis]]
+    codes = codes.swapaxes(-1, -2) if packed_dim == 0 else codes
+    return np.ascontiguousarray(codes.astype(np.int16) - (1 << (num_bits - 1))).astype(INT8)
+
+
+def pack_fp4_to_uint8(x: Array) -> Array:
+    """fp4 (e2m1) values as bytes: code = sign << 3 | index, the first value in the low nibble.
+
+    Args:
+        x: (rows, columns) of values 0 .5 1 1.5 2 3 4 6 and their negatives, in a float dtype; an
+            even number of columns.
+
+    Returns:
+        uint8, (rows, columns / 2). -0.0 is code 8.
+
+    Raises:
+        TypeError: if ``x`` has another dtype.
+        ValueError: if the rank is not 2, the columns are odd, or a value is none of these.
+
+    Source: SPEC section 8; upstream ``pack_fp4_to_uint8``.
+    """
+    codes = _codes_of_values(_two_dimensional(x, "x", WORKING_DTYPES), FLOAT4_E2M1FN, per=2)
+    return codes[:, 0::2] | (codes[:, 1::2] << 4)
+
+
+def unpack_fp4_from_uint8(packed: Array, m: int, n: int, dtype: np.dtype = BFLOAT16) -> Array:
+    """The inverse of ``pack_fp4_to_uint8``.
+
+    Args:
+        packed: uint8, (m, n / 2).
+        m: rows.
+        n: columns.
+        dtype: of the values; all of them are exact in any working dtype.
+
+    Returns:
+        (m, n) values.
+
+    Raises:
+        TypeError: if ``packed`` is not uint8.
+        ValueError: if its size is not m * n / 2.
+
+    Source: SPEC section 8; upstream ``unpack_fp4_from_uint8``.
+    """
+    data = _packed_rows(packed, m, n, bits=4)
+    codes = np.stack([data & 0xF, data >> 4], axis=-1).reshape(m, n)
+    return _values_of_codes(FLOAT4_E2M1FN, dtype)[codes]
+
+
+def pack_fp6_to_uint8(x: Array) -> Array:
+    """fp6 (e2m3) values as bytes: code = sign << 5 | index, four codes in 24 bits, little-endian.
+
+    Args:
+        x: (rows, columns) of e2m3 values in a float dtype; columns a multiple of 4.
+
+    Returns:
+        uint8, (rows, columns * 3 / 4). -0.0 is code 32.
+
+    Raises:
+        TypeError: if ``x`` has another dtype.
+        ValueError: if the rank is not 2, the columns do not divide, or a value is no e2m3 value.
+
+    Source: SPEC section 8; upstream ``pack_fp6_to_uint8``.
+    """
+    codes = _codes_of_values(_two_dimensional(x, "x", WORKING_DTYPES), FLOAT6_E2M3FN, per=4)
+    a, b, c, d = (codes[:, i::4] for i in range(4))
+    packed = np.stack([a | (b << 6), (b >> 2) | (c << 4), (c >> 4) | (d << 2)], axis=-1)
+    return packed.reshape(codes.shape[0], codes.shape[1] * 3 // 4)
+
+
+def unpack_fp6_from_uint8(packed: Array, m: int, n: int, dtype: np.dtype = BFLOAT16) -> Array:
+    """The inverse of ``pack_fp6_to_uint8``.
+
+    Args:
+        packed: uint8, (m, n * 3 / 4).
+        m: rows.
+        n: columns.
+        dtype: of the values; all of them are exact in any working dtype.
+
+    Returns:
+        (m, n) values.
+
+    Raises:
+        TypeError: if ``packed`` is not uint8.
+        ValueError: if its size is not m * n * 3 / 4.
+
+    Source: SPEC section 8; upstream ``unpack_fp6_from_uint8``.
+    """
+    data = _packed_rows(packed, m, n, bits=6)
+    a, b, c = (data[:, i::3] for i in range(3))
+    codes = np.stack([a, (a >> 6) | (b << 2), (b >> 4) | (c << 4), c >> 2], axis=-1) & 0x3F
+    return _values_of_codes(FLOAT6_E2M3FN, dtype)[codes.reshape(m, n)]
+
+
+def _join_bits(codes: Array, num_bits: int, word_bytes: int) -> Array:
+    """Codes of b bits along the last axis, end to end in little-endian words, as bytes."""
+    codes = np.ascontiguousarray(codes)
+    bits = np.unpackbits(codes[..., np.newaxis], axis=-1, count=num_bits, bitorder="little")
+    stream = bits.reshape(*codes.shape[:-1], codes.shape[-1] * num_bits)
+    missing = -stream.shape[-1] % (8 * word_bytes)
+    padding = [(0, 0)] * (stream.ndim - 1) + [(0, missing)]
+    return np.packbits(np.pad(stream, padding), axis=-1, bitorder="little")
+
+
+def _split_bits(data: Array, num_bits: int) -> Array:
+    """Bytes as the codes of b bits that lie end to end in them; the inverse of ``_join_bits``."""
+    bits = np.unpackbits(data, axis=-1, bitorder="little")
+    count = bits.shape[-1] // num_bits
+    codes = bits[..., : count * num_bits].reshape(*data.shape[:-1], count, num_bits)
+    return np.packbits(codes, axis=-1, bitorder="little")[..., 0]
+
+
+def _values_of_codes(row: FloatFormat, dtype: np.dtype) -> Array:
+    """The value of every code of a format."""
+    target = as_dtype(dtype, "dtype", WORKING_DTYPES)
+    every_code = np.arange(1 << row.bits, dtype=UINT8)
+    return cast(every_code.view(row.dtype).astype(FLOAT32), target)
+
+
+def _codes_of_values(x: Array, row: FloatFormat, per: int) -> Array:
+    """The code of every value, all of which must be values of the format."""
+    if x.shape[1] % per != 0:
+        raise ValueError(
+            f"x: {x.shape[1]} columns cannot be packed; allowed: a multiple of {per}"
+        )
+    codes = x.astype(row.dtype).view(UINT8) & UINT8.type((1 << row.bits) - 1)
+    wrong = _values_of_codes(row, x.dtype)[codes].view(f"u{x.itemsize}") != x.view(f"u{x.itemsize}")
+    if wrong.any():
+        raise ValueError(f"x: {float(x[wrong][0])} is no value of {row.name}; allowed: its values")
+    return codes
+
+
+def _packed_rows(packed: Array, m: int, n: int, bits: int) -> Array:
+    data = as_array(packed, "packed", (UINT8,))
+    if m < 0 or n < 0 or n * bits % (8 * (3 if bits == 6 else 1)) or data.size * 8 != m * n * bits:
+        raise ValueError(
+            f"packed: shape {data.shape} is not allowed; "
+            f"allowed: ({m}, {n * bits / 8:g}), which ({m}, {n}) values need"
+        )
+    return data.reshape(m, n * bits // 8)
+
+
+def _two_dimensional(x: Array, field: str, allowed: tuple[np.dtype, ...]) -> Array:
+    array = as_array(x, field, allowed)
+    if array.ndim != 2:
+        raise ValueError(f"{field}: shape {array.shape} is not allowed; allowed: 2-D")
+    return np.ascontiguousarray(array)
+
+
+def _check(array: Array, field: str, num_bits: int, packed_dim: int) -> None:
+    if isinstance(num_bits, bool) or not isinstance(num_bits, int) or not 1 <= num_bits <= 8:
+        raise ValueError(f"num_bits: {num_bits!r} is not allowed; allowed: 1 to 8")
+    if packed_dim not in (0, 1):
+        raise ValueError(f"packed_dim: {packed_dim!r} is not allowed; allowed: 0 or 1")
+    if array.ndim < 2:
+        raise ValueError(f"{field}: shape {array.shape} is not allowed; allowed: 2-D or more")

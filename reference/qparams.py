@@ -1,0 +1,161 @@
+"""Scale, zero-point and global scale of a range (SPEC section 5)."""
+
+import ml_dtypes
+import numpy as np
+
+from .args import QuantizationArgs
+from .arithmetic import (
+    cast,
+    clamp,
+    divide,
+    multiply,
+    quiet,
+    scalar,
+    scalar_divide,
+    subtract,
+)
+from .dtypes import E4M3, FLOAT32, Array, as_array, promote
+from .formats import FLOAT4_E2M1FN, FLOAT8_E4M3FN, FloatFormat
+from .mx import mx_scale
+from .rounding import round_to_quantized_type_dtype
+
+__all__ = ["calculate_qparams", "calculate_range", "generate_gparam"]
+
+
+def calculate_range(args: QuantizationArgs) -> tuple[float, float]:
+    """The smallest and largest code value: int (-2^(b-1), 2^(b-1)-1); fp8 448, fp6 7.5, fp4 6.
+
+    Args:
+        args: names the format.
+
+    Returns:
+        ``(q_min, q_max)`` as Python floats.
+
+    Source: SPEC section 5; upstream ``calculate_range``.
+    """
+    return args.code_format.min, args.code_format.max
+
+
+@quiet
+def calculate_qparams(
+    min_vals: Array, max_vals: Array, args: QuantizationArgs, global_scale: Array | None = None
+) -> tuple[Array, Array]:
+    """The scale and zero-point that map a range to the codes of ``args``.
+
+    lo = min(min, 0), hi = max(max, 0)
+    symmetric:  scale = max(|lo|, |hi|) / ((q_max - q_min) / 2), zero_point = 0
+    asymmetric: scale = (hi - lo) / (q_max - q_min), zero_point = q_min - lo / scale, clamped
+    then scale = global_scale * scale; rounded to scale_dtype; a zero made the smallest safe scale
+
+    Args:
+        min_vals: observed minima, any shape; float16, bfloat16, float32 or float64.
+        max_vals: observed maxima, of the same shape.
+        args: the format, symmetry, ``scale_dtype`` and ``zp_dtype``.
+        global_scale: one float, or None.
+
+    Returns:
+        ``(scale, zero_point)`` of the shape of ``min_vals`` (0-D becomes (1,)). The scale has the
+        dtype of the ranges, promoted with that of ``global_scale``; its values are those of
+        ``scale_dtype``. The zero-point has ``zp_dtype``. A NaN range gives a NaN scale; a
+        zero-point that is not a number (also 0/0 of a zero range) is 0 in an integer dtype, NaN
+        in a float one. Overflow saturates to ``scale_dtype``, or is inf where that is None.
+
+    Raises:
+        TypeError: if an array has another dtype.
+        ValueError: if the shapes differ, or MX args come with a global scale.
+
+    Source: SPEC sections 5 and 6; upstream ``calculate_qparams``.
+    """
+    lo, hi = _including_zero(min_vals, max_vals)
+    q_min, q_max = calculate_range(args)
+    if args.symmetric:
+        amax = np.maximum(np.abs(lo), np.abs(hi))
+        zero_point = np.zeros_like(lo)
+        if args.is_mx:
+            scale = mx_scale(amax, args.num_bits)
+        else:
+            scale = divide(amax, scalar((q_max - q_min) / 2, amax))
+    else:
+        scale = divide(subtract(hi, lo), scalar(q_max - q_min, lo))
+        zero_point = subtract(scalar(q_min, lo), divide(lo, scale))
+        zero_point = clamp(zero_point, q_min, q_max)
+    if global_scale is not None:
+        scale = multiply(_one_number(global_scale, args), scale)
+    if args.resolved_scale_dtype is not None and not args.is_mx:
+        scale = round_to_quantized_type_dtype(scale, args.resolved_scale_dtype)
+    scale = np.where(scale == 0, _smallest_safe_scale(args, scale.dtype), scale)
+    zp_dtype = args.zp_dtype if args.zp_dtype is not None else scale.dtype
+    return scale, round_to_quantized_type_dtype(zero_point, zp_dtype, cast_to_original_dtype=False)
+
+
+@quiet
+def generate_gparam(
+    min_val: Array,
+    max_val: Array,
+    *,
+    scale_data: FloatFormat = FLOAT8_E4M3FN,
+    quant_data: FloatFormat = FLOAT4_E2M1FN,
+) -> Array:
+    """The global scale of a tensor: its largest local scale becomes the largest of its dtype.
+
+    amax = max(|min(min, 0)|, |max(max, 0)|), at least the smallest normal of the dtype
+    global_scale = scale_data.max * quant_data.max / amax, by way of the rounded reciprocal
+
+    Args:
+        min_val: the minimum of the tensor, one number; float16, bfloat16, float32 or float64.
+        max_val: the maximum of the tensor, one number.
+        scale_data: format of the local scales.
+        quant_data: format of the codes.
+
+    Returns:
+        float32 of shape (1,). NaN and inf become 1.0; an infinite range gives 0.
+
+    Raises:
+        TypeError: if an array has another dtype.
+        ValueError: if there is more than one number.
+
+    Source: SPEC section 5; upstream ``generate_gparam``.
+    """
+    lo, hi = _including_zero(min_val, max_val)
+    if lo.size != 1:
+        raise ValueError(f"min_val: shape {lo.shape} is not one number; allowed: (1,)")
+    amax = np.maximum(np.abs(lo), np.abs(hi)).reshape(1)
+    tiny = ml_dtypes.finfo(amax.dtype).smallest_normal
+    amax = np.where(amax < tiny, tiny, amax)
+    # rounded twice: the reciprocal, then the product
+    global_scale = scalar_divide(scale_data.max * quant_data.max, amax)
+    finite = np.isfinite(global_scale)
+    return cast(np.where(finite, global_scale, amax.dtype.type(1)), FLOAT32)
+
+
+def _including_zero(min_vals: Array, max_vals: Array) -> tuple[Array, Array]:
+    """``min(min_vals, 0)`` and ``max(max_vals, 0)`` in one dtype; NaN stays, a zero is +0."""
+    lo, hi = as_array(min_vals, "min_vals"), as_array(max_vals, "max_vals")
+    if lo.shape != hi.shape:
+        raise ValueError(
+            f"max_vals: shape {hi.shape} is not allowed; allowed: {lo.shape}, that of min_vals"
+        )
+    working = promote(lo.dtype, hi.dtype)
+    lo, hi = cast(lo, working), cast(hi, working)
+    zero = working.type(0)
+    return np.where(lo >= zero, zero, lo), np.where(hi <= zero, zero, hi)
+
+
+def _one_number(global_scale: Array, args: QuantizationArgs) -> Array:
+    if args.is_mx:
+        raise ValueError("global_scale: not allowed for MX; allowed: None")
+    value = as_array(global_scale, "global_scale")
+    if value.size != 1:
+        raise ValueError(f"global_scale: shape {value.shape} is not allowed; allowed: (1,)")
+    return value.reshape(1)
+
+
+def _smallest_safe_scale(args: QuantizationArgs, working: np.dtype) -> np.generic:
+    """What replaces a zero scale: by the dtype it was rounded to, in the working dtype."""
+    dtype = args.resolved_scale_dtype or working
+    if dtype.kind == "u":
+        return working.type(1)
+    if dtype == E4M3:
+        return working.type(0.125)
+    eps = working.type(float(ml_dtypes.finfo(dtype).eps))
+    return eps if eps > 0 else working.type(float(ml_dtypes.finfo(working).eps))

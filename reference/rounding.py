@@ -1,0 +1,187 @@
+"""Rounding to a format: to nearest, ties to even, after saturation (SPEC sections 2, 4 and 5)."""
+
+import numpy as np
+
+from .args import QuantizationArgs
+from .arithmetic import cast, clamp, evaluation_dtype, quiet
+from .dtypes import (
+    BFLOAT16,
+    E2M1,
+    FLOAT32,
+    FLOAT64,
+    ROUNDING_DTYPES,
+    Array,
+    as_array,
+    as_dtype,
+)
+from .formats import FloatFormat, float_format
+from .tables import tabulated
+
+__all__ = ["round_to_quantized_type_args", "round_to_quantized_type_dtype"]
+
+_FIELDS = {
+    FLOAT32: (np.dtype(np.uint32), 23, 127),
+    FLOAT64: (np.dtype(np.uint64), 52, 1023),
+}
+
+
+@quiet
+def round_to_quantized_type_dtype(
+    x: Array, dtype: np.dtype, cast_to_original_dtype: bool = True
+) -> Array:
+    """Clamp to the range of ``dtype``, then round to it.
+
+    Args:
+        x: any shape; float16, bfloat16, float32 or float64.
+        dtype: int8, uint8, or any float dtype of the format table.
+        cast_to_original_dtype: return the rounded values in the dtype of ``x``, else in ``dtype``.
+
+    Returns:
+        An array of the shape of ``x`` (0-D becomes (1,)). Out of range saturates to the finite
+        bounds, first rounded to the dtype of ``x`` (so 65536 in bfloat16 becomes inf in float16).
+        NaN stays NaN; where ``dtype`` has none it becomes +0. The sign of zero is kept by floats.
+
+    Raises:
+        TypeError: if ``x`` is not such an array or ``dtype`` is no dtype.
+        ValueError: if ``dtype`` is not in the table.
+
+    Source: SPEC section 5; upstream ``round_to_quantized_type_dtype``.
+    """
+    x = as_array(x, "x")
+    dtype = as_dtype(dtype, "dtype", ROUNDING_DTYPES)
+    returned = x.dtype if cast_to_original_dtype else dtype
+    if x.dtype == FLOAT32 and dtype.itemsize == 1 and dtype.kind not in "iu":
+        x = _to_odd(x)
+    return tabulated(_round_to_dtype, x, dtype, returned)
+
+
+@quiet
+def round_to_quantized_type_args(
+    x: Array,
+    args: QuantizationArgs,
+    q_min: Array | float,
+    q_max: Array | float,
+    cast_to_original_dtype: bool = True,
+) -> Array:
+    """Clamp to ``[q_min, q_max]``, then round to the codes of ``args``, as float values.
+
+    Args:
+        x: any shape; float16, bfloat16, float32 or float64.
+        args: names the format: int1 to int8, fp4 (e2m1), fp6 (e2m3) or fp8 (e4m3).
+        q_min: one number, the smallest code; see ``calculate_range``.
+        q_max: one number, the largest code.
+        cast_to_original_dtype: False leaves fp8 in float8_e4m3fn; it changes nothing else.
+
+    Returns:
+        The rounded values, of the shape of ``x`` (0-D becomes (1,)) and its dtype. NaN becomes +0
+        for int, fp4 and fp6, and stays NaN for fp8. Integers, fp6 and fp8 keep the sign of zero;
+        in fp4 a zero gives +0, and a non-zero value that rounds to zero keeps its sign.
+
+    Raises:
+        TypeError: if ``x`` is not such an array.
+        ValueError: if a bound is not one number.
+
+    Source: SPEC sections 5 and 7; upstream ``round_to_quantized_type_args``.
+    """
+    x = as_array(x, "x")
+    low, high = _bound(q_min, "q_min"), _bound(q_max, "q_max")
+    fp8 = args.type == "float" and args.num_bits == 8
+    returned = args.code_format.dtype if fp8 and not cast_to_original_dtype else x.dtype
+    return round_to_code(x, args, low, high, returned)
+
+
+def round_to_code(
+    x: Array, args: QuantizationArgs, low: float, high: float, dtype: np.dtype
+) -> Array:
+    """Clamp, round to the codes of ``args``, and cast them to ``dtype``, which holds them."""
+    if x.dtype == FLOAT32 and args.type == "float" and _is_bfloat16(low) and _is_bfloat16(high):
+        x = _to_odd(x)
+    if low == 0 or high == 0:
+        # 0.0 and -0.0 are one key of a table
+        return _round_to_code(x, args.type, args.num_bits, low, high, dtype)
+    return tabulated(_round_to_code, x, args.type, args.num_bits, low, high, dtype)
+
+
+def round_to_format(x: Array, row: FloatFormat) -> Array:
+    """The values of ``row`` nearest to ``x``, ties to even; ``x`` is float32 or float64, in range.
+
+    With e = max(exponent of x, exponent of the smallest normal), the values of the format near x
+    are the multiples of 2^(e - M). Adding 2^(e - M + F), F the fraction bits of x's dtype, lets
+    the addition itself round to them; NaN and infinities pass.
+    """
+    uint, fraction, bias = _FIELDS[x.dtype]
+    magnitude = np.abs(x)
+    exponent_field = (magnitude.view(uint) >> uint.type(fraction)).astype(uint)
+    lowest_field = uint.type(max(row.min_exponent + bias, 1))
+    shift = uint.type(fraction - row.mantissa_bits)
+    anchor_field = np.maximum(exponent_field, lowest_field) + shift
+    anchor = (anchor_field << uint.type(fraction)).view(x.dtype)
+    # to nearest, ties to even: the sum has the step of the format
+    rounded = (magnitude + anchor) - anchor
+    return np.copysign(np.where(np.isfinite(x), rounded, x), x)
+
+
+def to_float(x: Array, dtype: np.dtype) -> Array:
+    """``x``, already in range, rounded to a float dtype; NaN stays, or becomes +0 if it has none."""
+    row = float_format(dtype.name)
+    if row.bits > 8:
+        return cast(x, dtype)
+    wide = FLOAT64 if x.dtype == FLOAT64 and dtype == E2M1 else FLOAT32
+    values = round_to_format(cast(x, wide), row)
+    if not row.has_nan:
+        values = np.where(np.isnan(values), wide.type(0), values)
+    return values.astype(dtype)
+
+
+def to_integer(x: Array, dtype: np.dtype) -> Array:
+    """``x`` rounded to the nearest integer, ties to even, in an integer dtype; NaN becomes 0."""
+    info = np.iinfo(dtype)
+    integers = np.rint(cast(x, evaluation_dtype(x.dtype)))
+    integers = np.where(np.isnan(integers), integers.dtype.type(0), integers)
+    return np.clip(integers, info.min, info.max).astype(dtype)
+
+
+def _round_to_dtype(x: Array, dtype: np.dtype, returned: np.dtype) -> Array:
+    """Clamp to the range of a dtype, round to it, and cast to the dtype that is returned."""
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return cast(to_integer(clamp(x, info.min, info.max), dtype), returned)
+    row = float_format(dtype.name)
+    return cast(to_float(clamp(x, row.min, row.max), dtype), returned)
+
+
+def _round_to_code(
+    x: Array, kind: str, num_bits: int, low: float, high: float, dtype: np.dtype
+) -> Array:
+    """Clamp and round to the codes of a type, and cast them to ``dtype``."""
+    y = cast(clamp(x, low, high), evaluation_dtype(x.dtype))
+    if kind == "int":
+        codes = np.rint(y)
+    elif num_bits == 4:
+        codes = np.where(y == 0, y.dtype.type(0), round_to_format(y, float_format("float4_e2m1fn")))
+    elif num_bits == 6:
+        codes = round_to_format(cast(y, FLOAT32), float_format("float6_e2m3fn"))
+    else:
+        return cast(round_to_format(cast(y, FLOAT32), float_format("float8_e4m3fn")), dtype)
+    return cast(np.where(np.isnan(codes), codes.dtype.type(0), codes), dtype)
+
+
+def _to_odd(x: Array) -> Array:
+    """float32 cut to bfloat16, its last bit set if anything was cut off (rounded to odd).
+
+    Formats of up to 6 significant bits, half of a step included, round it as they round ``x``.
+    """
+    bits = x.view(np.uint32)
+    cut_off = (bits & np.uint32(0xFFFF)) != 0
+    return ((bits >> np.uint32(16)) | cut_off).astype(np.uint16).view(BFLOAT16)
+
+
+def _is_bfloat16(bound: float) -> bool:
+    return float(BFLOAT16.type(bound)) == bound
+
+
+def _bound(value: Array | float, field: str) -> float:
+    bound = np.asarray(value)
+    if bound.size != 1:
+        raise ValueError(f"{field}: shape {bound.shape} is not one number; allowed: a scalar")
+    return float(bound.reshape(()).astype(np.float64))

@@ -1,0 +1,1 @@
+"""Tests, file by file as the folders they test."""
