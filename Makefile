@@ -14,7 +14,8 @@ export PIP_USER := 0
 export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+# (setuptools warns of every editable install.)
+PIP_INSTALL := PYTHONWARNINGS='ignore:Editable installation' $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 VENV_MADE := $(VENV)/.made
 USER_STAMP := $(VENV)/.user
 DEV_STAMP := $(VENV)/.dev

@@ -1,6 +1,8 @@
 """Check an installed qparity: python installed.py ROOT_OF_THE_REPOSITORY core|all."""
 
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
@@ -12,13 +14,20 @@ import qparity
 import qparity.reference
 
 FOLDERS = ("reference", "backends", "conformance")
-EXTRAS = {"torch", "hypothesis", "pytest", "rich", "safetensors", "typer"}
+EXTRAS = ("torch", "conformance")
 
 
 def files(folder: Path, base: Path) -> Iterator[str]:
     """The files of a folder, relative to base, without caches."""
     paths = (path for path in folder.rglob("*") if path.is_file())
     return (str(p.relative_to(base)) for p in paths if "__pycache__" not in p.parts)
+
+
+def libraries_of_extras(root: Path) -> set[str]:
+    """The import names of what the extras declare."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    texts = [text for extra in EXTRAS for text in project["optional-dependencies"][extra]]
+    return {re.split(r"[^\w-]", text)[0].replace("-", "_") for text in texts}
 
 
 def import_all(extras: set[str]) -> None:
@@ -46,8 +55,9 @@ def main(root: Path, extent: str) -> None:
     if difference := expected.symmetric_difference(files(home, home)):
         sys.exit(f"in only one of repository and wheel: {sorted(difference)}")
 
-    found = {name for name in EXTRAS if find_spec(name)}
-    extras = EXTRAS if extent == "all" else set()
+    declared = libraries_of_extras(root)
+    found = {name for name in declared if find_spec(name)}
+    extras = declared if extent == "all" else set()
     if found != extras:
         sys.exit(f"installed: {sorted(found)}; expected: {sorted(extras)}")
     import_all(extras)

@@ -34,7 +34,7 @@ def ordinals(array: Array) -> Array:
     raw = bits_of(array)
     magnitude = (raw & raw.dtype.type((1 << (width - 1)) - 1)).astype(np.int64)
     negative = (raw >> raw.dtype.type(width - 1)).astype(bool)
-    return np.where(negative, -magnitude, magnitude)
+    return np.asarray(np.where(negative, -magnitude, magnitude))
 
 
 def step(array: Array, ulps: Array | int) -> Array:
@@ -46,7 +46,7 @@ def step(array: Array, ulps: Array | int) -> Array:
     sign = np.where(moved < 0, uint.type(1 << (width - 1)), uint.type(0)).astype(uint)
     stepped = (np.abs(moved).astype(uint) | sign).view(array.dtype)
     keep = nan_mask(array) | (np.broadcast_to(np.asarray(ulps), array.shape) == 0)
-    return np.where(keep, array, stepped)
+    return np.asarray(np.where(keep, array, stepped))
 
 
 def hex_bits(value: np.generic) -> str:
@@ -71,7 +71,7 @@ def decimal(value: np.generic) -> str:
     """One number in the shortest decimal that its dtype reads back."""
     if not is_float(value.dtype):
         return str(int(value))
-    if value.dtype in (np.float16, np.float32, np.float64):
+    if isinstance(value, np.floating):
         return np.format_float_positional(value, trim="-") if _moderate(value) else str(value)
     return f"{float(np.asarray(value).astype(np.float64)):.9g}"
 

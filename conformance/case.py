@@ -13,13 +13,13 @@ from qparity.reference import QuantizationArgs, QuantizationScheme
 from .bits import Array, bits_of
 from .compare import Difference, find_difference
 
-__all__ = ["Case", "Unsupported", "run_case"]
+__all__ = ["Case", "UnsupportedError", "run_case"]
 
 Outputs = dict[str, Array]
 Backend = ModuleType | object
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """The backend has no such operation, or not for these arguments."""
 
 
@@ -75,9 +75,9 @@ def named_outputs(result: object, to_numpy: Callable[[Any], Any] = lambda value:
     return {"": _to_array(result, to_numpy)}
 
 
-def run_case(case: Case, backend: Backend, expected: Outputs | None = None) -> tuple[
-    Outputs, Outputs, Difference | None
-]:
+def run_case(
+    case: Case, backend: Backend, expected: Outputs | None = None
+) -> tuple[Outputs, Outputs, Difference | None]:
     """Run a case on a backend.
 
     Args:
@@ -91,26 +91,30 @@ def run_case(case: Case, backend: Backend, expected: Outputs | None = None) -> t
         raises, or changes its input, differs.
 
     Raises:
-        Unsupported: if the backend has no such function, or raises NotImplementedError.
+        UnsupportedError: if the backend has no such function, or raises NotImplementedError.
     """
     expected = expected_outputs(case) if expected is None else expected
     function = getattr(backend, case.op, None)
     if function is None:
-        raise Unsupported(f"no function {case.op}")
+        raise UnsupportedError(f"no function {case.op}")
     to_numpy: Callable[[Any], Any] = getattr(backend, "to_numpy")  # noqa: B009
     total = sum(array.size for array in expected.values())
+    kept = {key: _copied(value) for key, value in case.inputs.items()}
     try:
         native = {key: _to_native(value, backend) for key, value in case.inputs.items()}
         actual = named_outputs(function(**native), to_numpy)
-        changed = _changed_input(case.inputs, native, to_numpy)
+        changed = _changed_input(kept, native, to_numpy)
     except NotImplementedError as error:
-        raise Unsupported(str(error) or "NotImplementedError") from error
+        raise UnsupportedError(str(error) or "NotImplementedError") from error
     except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
-        detail = f"raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        message = " ".join(str(error).split())
+        detail = f"raised {type(error).__name__}: {message}"
         return expected, {}, Difference("", "raised", detail, (), total, total)
+    finally:
+        _restore(case.inputs, kept)
     if changed is not None:
-        difference = Difference(changed, "mutated", f"changed its input {changed}", (), total, total)
-        return expected, actual, difference
+        detail = f"changed its input {changed}"
+        return expected, actual, Difference(changed, "mutated", detail, (), total, total)
     return expected, actual, _first_difference(expected, actual, total)
 
 
@@ -135,20 +139,51 @@ def _to_native(value: object, backend: Backend) -> object:
     return value
 
 
+def _copied(value: Any) -> Any:  # noqa: ANN401 - any input
+    """An input in memory of its own."""
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_copied(item) for item in value)
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _restore(inputs: Mapping[Any, Any], kept: Mapping[Any, Any]) -> None:
+    """Undo what a backend wrote into arrays whose memory it shares."""
+    for key, value in kept.items():
+        if isinstance(value, np.ndarray):
+            if inputs[key].flags.writeable:
+                np.copyto(inputs[key], value)
+        elif isinstance(value, Mapping):
+            _restore(inputs[key], value)
+        elif isinstance(value, tuple):
+            _restore(dict(enumerate(inputs[key])), dict(enumerate(value)))
+
+
 def _changed_input(
-    inputs: Mapping[str, Any], native: Mapping[str, Any], to_numpy: Callable[[Any], Any]
+    kept: Mapping[str, Any], native: Mapping[str, Any], to_numpy: Callable[[Any], Any]
 ) -> str | None:
-    for key, value in inputs.items():
-        if isinstance(value, Mapping):
-            if set(value) != set(native[key]):
-                return key
-            inner = _changed_input(value, native[key], to_numpy)
-            if inner is not None:
-                return f"{key}[{inner}]"
-        elif isinstance(value, np.ndarray) and not np.array_equal(
-            bits_of(value), bits_of(to_numpy(native[key]))
-        ):
-            return key
+    """The first input, or part of one, that is not what it was; None if all are."""
+    for key, value in kept.items():
+        part = _changed_part(value, native[key], to_numpy)
+        if part is not None:
+            return f"{key}{part}"
+    return None
+
+
+def _changed_part(before: Any, after: Any, to_numpy: Callable[[Any], Any]) -> str | None:  # noqa: ANN401 - any input
+    if isinstance(before, np.ndarray):
+        return None if np.array_equal(bits_of(before), bits_of(to_numpy(after))) else ""
+    if isinstance(before, tuple):
+        before, after = dict(enumerate(before)), dict(enumerate(after))
+    if not isinstance(before, Mapping):
+        return None
+    if set(before) != set(after):
+        return ""
+    for key, value in before.items():
+        part = _changed_part(value, after[key], to_numpy)
+        if part is not None:
+            return f"[{key}]{part}"
     return None
 
 
@@ -163,7 +198,8 @@ def _describe(value: object) -> str:
         return "" if value.weights is None else _describe(value.weights)
     if not isinstance(value, QuantizationArgs):
         return ""
-    return f"{format_label(value)} {value.strategy} {'symmetric' if value.symmetric else 'asymmetric'}"
+    symmetry = "symmetric" if value.symmetric else "asymmetric"
+    return f"{format_label(value)} {value.strategy} {symmetry}"
 
 
 def format_label(args: QuantizationArgs) -> str:

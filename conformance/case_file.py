@@ -15,6 +15,7 @@ from qparity.reference import QuantizationArgs, QuantizationScheme
 
 from .bits import Array, bits_of
 from .case import Case
+from .layouts import with_strides
 
 __all__ = ["load_case", "save_case"]
 
@@ -95,7 +96,10 @@ def _encode(value: object) -> object:
 def _encode_array(array: Array) -> dict[str, Any]:
     width = 2 * array.dtype.itemsize
     bits = [f"0x{int(raw):0{width}x}" for raw in bits_of(array).reshape(-1)]
-    return {"array": {"dtype": array.dtype.name, "shape": list(array.shape), "bits": bits}}
+    content = {"dtype": array.dtype.name, "shape": list(array.shape), "bits": bits}
+    if array.ndim and not array.flags.c_contiguous:
+        content["strides"] = list(array.strides)
+    return {"array": content}
 
 
 def _decode(field: str, value: object) -> Any:  # noqa: ANN401 - any input
@@ -125,7 +129,9 @@ def _decode(field: str, value: object) -> Any:  # noqa: ANN401 - any input
 def _decode_array(content: Mapping[str, Any]) -> Array:
     dtype = _dtype(content["dtype"])
     raw = np.array([int(bits, 16) for bits in content["bits"]], f"u{dtype.itemsize}")
-    return raw.view(dtype).reshape([int(n) for n in content["shape"]])
+    array = raw.view(dtype).reshape([int(n) for n in content["shape"]])
+    strides = content.get("strides")
+    return array if strides is None else with_strides(array, tuple(int(n) for n in strides))
 
 
 def _dtype(name: str) -> np.dtype:

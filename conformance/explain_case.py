@@ -8,7 +8,7 @@ import numpy as np
 
 from qparity.reference import QuantizationArgs
 
-from .bits import Array, decimal, hex_bits, hex_float, is_float, ordinals
+from .bits import Array, bits_of, decimal, hex_bits, hex_float, is_float, ordinals
 from .case import Case, Outputs
 from .compare import Difference
 from .values import ties_of
@@ -29,7 +29,8 @@ class Counterexample:
 
 def lines_of(found: Counterexample) -> list[str]:
     """The inputs, both answers and their distance, one line each, without indentation."""
-    lines = [line for name, value in _shown(found.case.inputs) for line in _input_lines(name, value)]
+    shown = _shown(found.case.inputs)
+    lines = [line for name, value in shown for line in _input_lines(name, value)]
     lines += _answer_lines(found)
     note = _tie_note(found.case)
     return lines + ([note] if note else [])
@@ -87,11 +88,13 @@ def _input_lines(name: str, value: object) -> list[str]:
         lines.append(f"{'':<11}and {len(places) - _MOST} more that are not 0")
     if flat.size > len(places):
         lines.append(f"{'':<11}of shape {value.shape}, the others 0")
+    if value.ndim and not value.flags.c_contiguous:
+        lines.append(f"{'':<11}of shape {value.shape} and strides {value.strides} in bytes")
     return lines
 
 
 def _nonzero(array: Array) -> Array:
-    return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}").reshape(array.shape) != 0
+    return np.asarray(bits_of(array) != 0)
 
 
 def _number_line(name: str, array: Array, place: tuple[int, ...]) -> str:
@@ -111,10 +114,9 @@ def _answer_lines(found: Counterexample) -> list[str]:
     expected = found.expected[difference.output][difference.index]
     actual = found.actual[difference.output][difference.index]
     name = f"{difference.output}{list(difference.index)} " if difference.output else ""
-    return [
-        f"{name}expected  {hex_bits(expected)} {decimal(expected)}      "
-        f"actual  {hex_bits(actual)} {decimal(actual)}      {distance(expected, actual)}"
-    ]
+    first = f"{name}expected  {hex_bits(expected)} {decimal(expected)}"
+    second = f"actual  {hex_bits(actual)} {decimal(actual)}"
+    return [f"{first}      {second}      {distance(expected, actual)}"]
 
 
 def _tie_note(case: Case) -> str:
@@ -152,4 +154,4 @@ def _divide(a: Array, b: Array) -> Array:
     wide = np.float64 if np.float64 in (a.dtype, b.dtype) else np.float32
     mixed = {a.dtype.name, b.dtype.name} == {"float16", "bfloat16"}
     working = np.dtype(np.float32) if mixed else max(a.dtype, b.dtype, key=lambda d: d.itemsize)
-    return (a.astype(wide) / b.astype(wide)).astype(working)
+    return np.asarray((a.astype(wide) / b.astype(wide)).astype(working))

@@ -35,3 +35,24 @@ def with_layout(array: Array, layout: str) -> Array:
     if layout == "reversed":
         return np.ascontiguousarray(array[..., ::-1])[..., ::-1]
     return np.broadcast_to(array[0], array.shape) if array.shape[0] == 1 else array.copy()
+
+
+def with_strides(array: Array, strides: tuple[int, ...]) -> Array:
+    """An array of the same bits with the given strides in bytes, which may be negative.
+
+    Strides that make elements overlap, or that are no multiples of the item, cannot be written:
+    then the array comes back contiguous.
+    """
+    steps = [abs(stride) for stride in strides]
+    whole = len(steps) == array.ndim and all(s % array.itemsize == 0 for s in steps)
+    reach = 0
+    for n, stride in sorted(zip(array.shape, steps, strict=False), key=lambda pair: pair[1]):
+        whole = whole and (n == 1 or stride > reach)
+        reach += (n - 1) * stride
+    if array.size == 0 or not whole:
+        return np.ascontiguousarray(array).reshape(array.shape)
+    memory = np.zeros(reach // array.itemsize + 1, f"u{array.itemsize}")
+    flip = tuple(slice(None, None, -1 if stride < 0 else 1) for stride in strides)
+    written = np.lib.stride_tricks.as_strided(memory, array.shape, steps)[flip]
+    written[...] = array.view(f"u{array.itemsize}") if array.ndim else array
+    return np.asarray(written.view(array.dtype))

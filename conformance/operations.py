@@ -9,7 +9,7 @@ import numpy as np
 from qparity import reference
 from qparity.reference import PRESET_SCHEMES, QuantizationScheme, preset_name_to_scheme
 
-from .case import Case, format_label
+from .case import Case
 from .packed import (
     ROUNDING_TARGETS,
     compress_cases,
@@ -77,7 +77,7 @@ def all_checks(compute_dtype: np.dtype | None = None) -> list[Check]:
             checks.append(Check("round_to_quantized_type_dtype", name, spec, make, weight=4))
     checks += _per_spec("round_to_quantized_type_args", specs, rounding_args_cases, weight=4)
     one_dtype = [spec for spec in specs if spec.dtype == np.float32]
-    checks += _per_spec("calculate_range", one_dtype, calculate_range_cases, weight=0)
+    checks += _per_spec("calculate_range", one_dtype, calculate_range_cases, weight=1)
     checks += _per_spec("calculate_qparams", specs, calculate_qparams_cases)
     checks += _per_spec("generate_gparam", free, generate_gparam_cases, weight=4)
     checks += _per_spec("compute_dynamic_scales_and_zp", specs, dynamic_cases, weight=1)
@@ -92,9 +92,9 @@ def all_checks(compute_dtype: np.dtype | None = None) -> list[Check]:
         for bits in range(1, 9):
             spec = Spec("int", bits, np.dtype(np.float32))
             checks.append(Check(op, f"int{bits}", spec, partial(int32_cases, op, bits), weight=6))
-    for op in ("pack_fp4_to_uint8", "unpack_fp4_from_uint8", "pack_fp6_to_uint8"):
-        checks += _per_spec(op, free, partial(float_pack_cases, op))
-    checks += _per_spec("unpack_fp6_from_uint8", free, partial(float_pack_cases, "unpack_fp6_from_uint8"))
+    for bits in (4, 6):
+        for op in (f"pack_fp{bits}_to_uint8", f"unpack_fp{bits}_from_uint8"):
+            checks += _per_spec(op, free, partial(float_pack_cases, op))
     for op in ("compress", "decompress"):
         for preset in PRESET_SCHEMES:
             checks += _of_scheme(op, preset, preset_name_to_scheme(preset), None)
@@ -135,18 +135,19 @@ def scheme_checks(
 
 
 def _per_spec(op: str, specs: list[Spec], make: Maker, weight: int = 2) -> list[Check]:
-    if weight == 0 or op in ("generate_gparam",) or op.endswith("minmax") or "fp" in op:
-        return [Check(op, _short(op, spec), spec, make, max(weight, 1)) for spec in specs]
-    return [Check(op, f"{spec.format_name} {spec.dtype.name}", spec, make, weight) for spec in specs]
+    return [Check(op, _name(op, spec), spec, make, weight) for spec in specs]
 
 
-def _short(op: str, spec: Spec) -> str:
-    return spec.format_name if op == "calculate_range" else spec.dtype.name
+def _name(op: str, spec: Spec) -> str:
+    """Only what tells the checks of an operation apart."""
+    if op == "calculate_range":
+        return spec.format_name
+    if op == "generate_gparam" or op.endswith("minmax") or "_fp" in op:
+        return spec.dtype.name
+    return f"{spec.format_name} {spec.dtype.name}"
 
 
-def _of_scheme(
-    op: str, name: str, scheme: QuantizationScheme, fixed: object
-) -> list[Check]:
+def _of_scheme(op: str, name: str, scheme: QuantizationScheme, fixed: object) -> list[Check]:
     args = scheme.weights
     kind, bits = ("float", 8) if args is None else (args.type, args.num_bits)
     checks = []
@@ -154,8 +155,3 @@ def _of_scheme(
         spec = Spec(kind, bits, dtype, args=args if fixed is not None else None)
         checks.append(Check(op, f"{name} {dtype.name}", spec, partial(compress_cases, op, scheme)))
     return checks
-
-
-def scheme_label(scheme: QuantizationScheme) -> str:
-    """A short name for a scheme that has none."""
-    return "unquantized" if scheme.weights is None else format_label(scheme.weights)

@@ -16,10 +16,9 @@ from .shapes import TAILS
 from .spec import Spec
 from .values import Rng, with_nan
 
-SCALE_DTYPES = (
-    *(None, "float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2", "uint8"),
-)
-ZP_DTYPES = (None, "int8", "uint8", "float8_e4m3fn", "float8_e5m2", "bfloat16", "float32", "float16")
+_FLOATS = ("float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2")
+SCALE_DTYPES = (None, *_FLOATS, "uint8")
+ZP_DTYPES = (None, *_FLOATS, "int8", "uint8")
 _DYNAMIC = ("token", "tensor", "group", "tensor_group")
 _STATIC = ("tensor", "channel", "group", "tensor_group", "block", "attn_head")
 _RANGE_SHAPES = ((), (1,), (17,), (33, 1), (5, 8), (2, 3, 7))

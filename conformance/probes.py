@@ -44,9 +44,10 @@ def probe_bridge(backend: object) -> Outcome:
             crossed = backend.to_numpy(backend.from_numpy(array))  # type: ignore[attr-defined]
             difference = find_difference(array, crossed)
         except Exception as error:  # noqa: BLE001 - whatever the bridge raises is the answer
-            return _fail(outcome, f"{array.dtype.name} {array.shape}: {type(error).__name__}: {error}")
+            detail = f"{type(error).__name__}: {error}"
+            return _fail(outcome, f"{array.dtype.name} {array.shape}: {detail}")
         if difference is not None:
-            detail = difference.detail or f"{difference.count} of {difference.total} bits patterns"
+            detail = difference.detail or f"{difference.count} of {difference.total} bit patterns"
             return _fail(outcome, f"{array.dtype.name} {array.shape}: {detail} changed")
     return outcome
 

@@ -1,6 +1,7 @@
 """Cases of quantize, dequantize and fake_quantize, for every strategy."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def dequantize_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
         yield Case("dequantize", {"x_q": with_layout(x_q, _layout(rng)), **inputs})
 
 
-def _inputs(rng: Rng, spec: Spec, args: QuantizationArgs) -> dict[str, object]:
+def _inputs(rng: Rng, spec: Spec, args: QuantizationArgs) -> dict[str, Any]:
     shapes = shapes_for(rng, args)
     scale_dtype = spec.dtype if rng.random() < 0.7 else WORKING[int(rng.integers(len(WORKING)))]
     scale = scales(rng, shapes.scale, scale_dtype, args.resolved_scale_dtype)
@@ -86,7 +87,7 @@ def _inputs(rng: Rng, spec: Spec, args: QuantizationArgs) -> dict[str, object]:
         x = near_codes(rng, wide, offset, args, spec.dtype).reshape(shapes.x)
     if spec.nan:
         x, scale = with_nan(rng, x), with_nan(rng, scale, 0.02)
-    inputs: dict[str, object] = {
+    inputs: dict[str, Any] = {
         "x": with_layout(x, _layout(rng)),
         "scale": with_layout(scale, _layout(rng)),
         "zero_point": None if zero_point is None else with_layout(zero_point, _layout(rng)),

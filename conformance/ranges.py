@@ -8,6 +8,7 @@ from qparity.reference import FORMATS, FloatFormat, QuantizationArgs
 from .bits import Array, step
 from .values import Rng, any_bits, jitter, near_values_of, specials_of
 
+FLOAT32 = np.dtype(np.float32)
 _MX_MANTISSAS = (1, 3)
 
 
@@ -22,7 +23,8 @@ def amaxes(
         values = (2.0 ** rng.normal(-2, 4, shape)).astype(dtype)
         targets = _scale_targets(rng, shape, args)
         if targets is not None:
-            values = np.where(family < 9, jitter(rng, (targets * divisor / whole).astype(dtype)), values)
+            at_ties = jitter(rng, (targets * divisor / whole).astype(dtype))
+            values = np.where(family < 9, at_ties, values)
         exponent = 2.0 ** rng.integers(-12, 12, shape).astype(np.float64)
         mantissa = rng.choice(_MX_MANTISSAS, shape).astype(np.float64)
         threshold = np.where(rng.random(shape) < 0.5, 1.0, 2 - 2.0 ** -(mantissa + 1))
@@ -33,7 +35,7 @@ def amaxes(
     values = np.where(family == 15, any_bits(rng, shape, dtype), values)
     values = np.where(family == 16, _largest_thresholds(rng, shape, dtype), values)
     values = np.abs(values)
-    return np.where(np.isnan(values), dtype.type(1), values)
+    return np.asarray(np.where(np.isnan(values), dtype.type(1), values))
 
 
 def ranges(
@@ -59,7 +61,7 @@ def ranges(
     return np.where(np.isnan(lo), -one, lo), np.where(np.isnan(hi), one, hi)
 
 
-def global_scales(rng: Rng, dtype: np.dtype = np.dtype(np.float32)) -> Array:
+def global_scales(rng: Rng, dtype: np.dtype = FLOAT32) -> Array:
     """One global scale, of shape (1,): what ranges of ordinary weights give, or 1, or a power."""
     ordinary = 2688.0 / (2.0 ** rng.normal(0, 2))
     value = rng.choice([ordinary, ordinary, ordinary, 1.0, 448.0, 2688.0])
@@ -85,7 +87,7 @@ def filled(rng: Rng, lo: Array, hi: Array, length: int) -> Array:
     for extreme in (low, high):
         place = np.where(rng.random(lo.shape) < 0.3, length - 1, rng.integers(0, length, lo.shape))
         np.put_along_axis(x, place[..., None], extreme[..., None], axis=-1)
-    return x
+    return np.asarray(x)
 
 
 def _scale_targets(rng: Rng, shape: tuple[int, ...], args: QuantizationArgs) -> Array | None:
@@ -107,5 +109,5 @@ def _largest_thresholds(rng: Rng, shape: tuple[int, ...], dtype: np.dtype) -> Ar
     """Values just under the largest, where rounding up a power of two would overflow."""
     largest = np.full(shape, ml_dtypes.finfo(dtype).max, dtype)
     with np.errstate(all="ignore"):
-        near = (largest.astype(np.float64) * rng.choice([0.75, 0.875, 0.9375, 1.0], shape)).astype(dtype)
-    return jitter(rng, near)
+        near = largest.astype(np.float64) * rng.choice([0.75, 0.875, 0.9375, 1.0], shape)
+        return jitter(rng, near.astype(dtype))

@@ -71,6 +71,7 @@ def _check_to_json(outcome: Outcome) -> dict[str, Any]:
         "cases": outcome.cases,
         "elements": outcome.elements,
         "differing": outcome.differing,
+        "unsupported": outcome.unsupported,
         "evidence": outcome.evidence,
         "detail": outcome.detail,
         "counterexample": counterexample,

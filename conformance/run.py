@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as with_seed
 from hypothesis import strategies as st
 
-from .case import Case, Outputs, Unsupported, expected_outputs, run_case
+from .case import Case, Outputs, UnsupportedError, expected_outputs, run_case
 from .case_file import save_case
 from .compare import Difference
 from .explain_case import Counterexample
@@ -41,6 +41,7 @@ class Outcome:
         cases: calls made and compared.
         elements: numbers compared.
         differing: numbers that differ.
+        unsupported: calls that the backend declined.
         evidence: ``"sampled"`` or ``"fixed"``.
         detail: one line on what is not PASS or FAIL.
         counterexample: the shrunk case, where one differs.
@@ -53,6 +54,7 @@ class Outcome:
     cases: int = 0
     elements: int = 0
     differing: int = 0
+    unsupported: int = 0
     evidence: str = "sampled"
     detail: str = ""
     counterexample: Counterexample | None = None
@@ -113,11 +115,11 @@ def finish(
     cases_folder: Path | None,
 ) -> Outcome:
     """Execute a check and settle its status."""
+    if getattr(backend, outcome.op, None) is None:
+        outcome.status, outcome.detail = "UNSUPPORTED", f"no function {outcome.op}"
+        return outcome
     try:
         execute()
-    except Unsupported as error:
-        outcome.status, outcome.detail = "UNSUPPORTED", str(error)
-        return outcome
     except Exception as error:  # noqa: BLE001 - a broken check is reported, not hidden
         outcome.status = "ERROR"
         outcome.detail = f"the check broke: {type(error).__name__}: {error}".splitlines()[0]
@@ -125,17 +127,26 @@ def finish(
     if counted is not None and counted[1][0] != counted[0]:
         outcome.status = "ERROR"
         outcome.detail = f"planned {counted[0]} examples, executed {counted[1][0]}"
+    elif outcome.cases == 0 and outcome.unsupported:
+        outcome.status = "UNSUPPORTED"
     elif outcome.cases == 0:
         outcome.status, outcome.detail = "ERROR", "no case was run"
     elif outcome.failures:
         outcome.status = "FAIL"
-        _settle_counterexample(outcome, backend, cases_folder)
+        with np.errstate(all="ignore"):
+            _settle_counterexample(outcome, backend, cases_folder)
+    outcome.failures.clear()
     return outcome
 
 
 def _compare(case: Case, backend: object, outcome: Outcome) -> None:
     expected = expected_outputs(case)
-    _, _, difference = run_case(case, backend, expected)
+    try:
+        _, _, difference = run_case(case, backend, expected)
+    except UnsupportedError as error:
+        outcome.unsupported += 1
+        outcome.detail = f"{outcome.unsupported:,} calls unsupported, the last: {error}"
+        return
     outcome.cases += 1
     outcome.elements += _count(expected)
     if difference is not None:
@@ -173,4 +184,5 @@ def _count(outputs: Outputs) -> int:
 
 
 def _size(case: Case) -> int:
-    return sum(len(str(value)) if not hasattr(value, "size") else int(value.size) for value in case.simple_inputs.values())
+    values = case.simple_inputs.values()
+    return sum(int(v.size) if isinstance(v, np.ndarray) else len(str(v)) for v in values)

@@ -7,9 +7,10 @@ import numpy as np
 
 from qparity.reference import QuantizationArgs
 
-from .bits import Array
-from .case import Case, Outputs, Unsupported, expected_outputs, run_case
+from .bits import Array, bits_of
+from .case import Case, Outputs, UnsupportedError, run_case
 from .compare import Difference, differing
+from .layouts import with_strides
 
 __all__ = ["shrink"]
 
@@ -39,10 +40,10 @@ def shrink(case: Case, backend: object, budget: int = 400) -> Case:
             return False
         try:
             return run_case(candidate, backend)[2] is not None
-        except (Unsupported, TypeError, ValueError):
+        except (UnsupportedError, TypeError, ValueError):
             return False
 
-    for reduce in (_to_one_unit, _without_options, _to_fewer_slices, _to_zeros):
+    for reduce in (_to_one_unit, _without_options, _to_fewer_slices, _to_zeros, _to_contiguous):
         case = _repeat(reduce, case, fails, backend)
     return case
 
@@ -72,7 +73,7 @@ def _to_one_unit(case: Case, backend: object) -> Iterator[Case]:
         return
     try:
         expected, actual, difference = run_case(case, backend)
-    except Unsupported:
+    except UnsupportedError:
         return
     for index in _differing_indices(expected, actual, difference, case.inputs[name].shape):
         if "scale" in case.inputs:
@@ -90,8 +91,9 @@ def _differing_indices(
     shape = shape or (1,)
     for key, array in expected.items():
         other = actual.get(key)
-        same = isinstance(other, np.ndarray) and (other.dtype, other.shape) == (array.dtype, array.shape)
-        if same and other is not None and array.shape == shape:
+        if not isinstance(other, np.ndarray) or other.dtype != array.dtype:
+            continue
+        if other.shape == array.shape == shape:
             where = np.argwhere(differing(array, other))[:_FEW]
             yield from (tuple(int(i) for i in row) for row in where)
     if difference is not None and difference.reason != "bits":
@@ -106,20 +108,19 @@ def _unit_of_quantized(case: Case, name: str, index: tuple[int, ...]) -> Iterato
     if args.strategy in ("group", "tensor_group") and size > 1:
         start = index[-1] // size * size
         rows = x[index[:-1]][start : start + size].reshape(1, size)
-        unit = {"scale": (1, 1), "zero_point": (1, 1)}
+        one: tuple[int, ...] = (1, 1)
         alone = np.zeros_like(rows)
         alone[0, index[-1] - start] = x[index]
         tensors = [alone, rows]
     else:
         ranks = {"tensor": 1, "attn_head": 4}
         tensors = [x[index].reshape((1,) * ranks.get(str(args.strategy), 2))]
-        shape = (1,) * (3 if args.strategy == "attn_head" else tensors[0].ndim)
-        unit = {"scale": shape, "zero_point": shape}
+        one = (1,) * (3 if args.strategy == "attn_head" else tensors[0].ndim)
     changed: dict[str, object] = {}
-    for key, shape in unit.items():
+    for key in ("scale", "zero_point"):
         value = case.inputs.get(key)
         if value is not None:
-            changed[key] = _value_at(value, index, x.shape, case).reshape(shape)
+            changed[key] = _value_at(value, index, x.shape, case).reshape(one)
     plain = {key: None for key in ("g_idx",) if key in case.inputs}
     for tensor in tensors:
         yield case.having(**{name: tensor}, **changed, **plain)
@@ -134,8 +135,9 @@ def _value_at(value: Array, index: tuple[int, ...], shape: tuple[int, ...], case
         return np.asarray(value[block])
     if args.strategy in ("group", "tensor_group"):
         g_idx = case.inputs.get("g_idx")
-        given = g_idx is not None and not (g_idx < 0).any()
-        group = int(g_idx[index[-1]]) if given else index[-1] // (args.group_size or 1)
+        group = index[-1] // (args.group_size or 1)
+        if g_idx is not None and not (g_idx < 0).any():
+            group = int(g_idx[index[-1]])
         if len(shape) == 1:
             flat = value.reshape(-1)
             return np.asarray(flat[group if flat.size > 1 else 0])
@@ -148,8 +150,10 @@ def _value_at(value: Array, index: tuple[int, ...], shape: tuple[int, ...], case
 def _without_options(case: Case, backend: object) -> Iterator[Case]:
     del backend
     for name in _OPTIONS:
-        if case.source is None and case.inputs.get(name) is not None and case.op != (
-            "round_to_quantized_type_dtype"
+        if (
+            case.source is None
+            and case.inputs.get(name) is not None
+            and case.op != ("round_to_quantized_type_dtype")
         ):
             yield Case(case.op, {k: v for k, v in case.inputs.items() if k != name})
     if case.source is None and case.inputs.get("zero_point") is not None:
@@ -201,7 +205,8 @@ def _cut(case: Case, name: str, axis: int, cut: slice, unit: int) -> Case:
             if value.shape[from_right] == x.shape[axis]:
                 changed[key] = _take(value, value.ndim + from_right, cut)
             elif from_right == -1 and unit > 1 and value.shape[-1] == x.shape[-1] // unit:
-                changed[key] = _take(value, value.ndim - 1, slice(cut.start // unit, cut.stop // unit))
+                groups = slice(cut.start // unit, cut.stop // unit)
+                changed[key] = _take(value, value.ndim - 1, groups)
     if case.op == "unpack_from_int32":
         changed |= _cut_shape(source, axis, cut)
     if case.op.startswith("unpack_fp"):
@@ -222,7 +227,9 @@ def _cut_shape(source: Mapping[str, Any], axis: int, cut: slice) -> dict[str, ob
 
 
 def _take(array: Array, axis: int, cut: slice) -> Array:
-    return array[(slice(None),) * axis + (cut,)].copy()
+    """A slice, in memory of its own, with the strides that it had."""
+    part = array[(slice(None),) * axis + (cut,)]
+    return with_strides(part, part.strides)
 
 
 def _to_zeros(case: Case, backend: object) -> Iterator[Case]:
@@ -232,18 +239,27 @@ def _to_zeros(case: Case, backend: object) -> Iterator[Case]:
     if name is None:
         return
     x = case.simple_inputs[name]
-    flat = np.flatnonzero(x.view(f"u{x.itemsize}").reshape(-1) if x.flags.c_contiguous else x)
+    flat = np.flatnonzero(bits_of(x))
     if flat.size <= 1:
         return
     chunk = flat.size // 2
     while chunk >= 1:
         for start in range(0, flat.size, chunk):
-            changed = x.copy().reshape(-1)
+            changed = x.flatten()
             changed[flat[start : start + chunk]] = 0
-            yield case.having(**{name: changed.reshape(x.shape)})
+            yield case.having(**{name: with_strides(changed.reshape(x.shape), x.strides)})
         chunk //= 2
 
 
-def elements(case: Case) -> int:
-    """How many numbers the reference returns for a case."""
-    return sum(array.size for array in expected_outputs(case).values())
+def _to_contiguous(case: Case, backend: object) -> Iterator[Case]:
+    """The same values without gaps, all of them or one at a time."""
+    del backend
+    strided = {
+        name: np.ascontiguousarray(value)
+        for name, value in case.inputs.items()
+        if isinstance(value, np.ndarray) and value.ndim and not value.flags.c_contiguous
+    }
+    if case.source is None and strided:
+        yield case.having(**strided)
+        for name, value in strided.items():
+            yield case.having(**{name: value})

@@ -6,10 +6,9 @@ import numpy as np
 
 from qparity.reference import QuantizationArgs
 
-FORMATS_OF_CODES = tuple(("int", bits) for bits in range(1, 9)) + (
-    ("float", 4),
-    ("float", 6),
-    ("float", 8),
+FORMATS_OF_CODES = (
+    *(("int", bits) for bits in range(1, 9)),
+    *(("float", bits) for bits in (4, 6, 8)),
 )
 
 

@@ -124,20 +124,20 @@ def near_values_of(rng: Rng, shape: tuple[int, ...], row: Row, dtype: np.dtype) 
         with np.errstate(all="ignore"):
             half_ulp = (step(raw.astype(row.dtype), 1).astype(np.float64) - raw) / 2
             tie = np.where(rng.random(shape) < 0.7, raw + half_ulp, raw)
-            edge = rng.choice(np.array([row.max, -row.max, 2 * row.max, row.max * (1 + 1e-4)]), shape)
+            edges = np.array([row.max, -row.max, 2 * row.max, row.max * (1 + 1e-4)])
+            edge = rng.choice(edges, shape)
             values = np.where(rng.random(shape) < 0.1, edge, tie).astype(dtype)
         values = np.where(np.isnan(values), dtype.type(1), values)
         return np.where(
             rng.random(shape) < 0.1, rng.choice(specials_of(dtype), shape), jitter(rng, values)
         )
-    args_free = np.ones(shape)
-    return _near(rng, args_free, row, dtype)
+    return _near_small(rng, shape, row, dtype)
 
 
-def _near(rng: Rng, ones: Array, row: Row, dtype: np.dtype) -> Array:
-    shape = ones.shape
+def _near_small(rng: Rng, shape: tuple[int, ...], row: Row, dtype: np.dtype) -> Array:
     pick = rng.random(shape)
-    targets = np.where(pick < 0.6, rng.choice(ties_of(row), shape), rng.choice(codes_of(row), shape))
+    ties, codes = rng.choice(ties_of(row), shape), rng.choice(codes_of(row), shape)
+    targets = np.where(pick < 0.6, ties, codes)
     with np.errstate(all="ignore"):
         x = jitter(rng, targets.astype(dtype))
     x = np.where(pick > 0.9, any_bits(rng, shape, dtype), x)

@@ -1,7 +1,9 @@
 """Verify a backend: plan the checks, run them all, and sum up (SPEC section 12)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from qparity.reference import QuantizationScheme
 
 from .bits import Array
 from .operations import Check, all_checks, public_operations, scheme_checks
+from .pool import Plan, run_in_processes
 from .probes import environment, probe_bridge, probe_subnormals
 from .run import CASES_FOLDER, Outcome, run_cases, run_check
 from .weights import fits, matrices, weight_presets, weights_cases
@@ -17,10 +20,15 @@ from .weights import fits, matrices, weight_presets, weights_cases
 __all__ = ["LEVELS", "Report", "verify"]
 
 LEVELS = ("smoke", "quick")
-_QUICK = 3
+_QUICK = 2
 _SMOKE_STRIDE = 3
-Step = Callable[[], Outcome]
-Track = Callable[[Sequence[Step]], Iterable[Step]]
+Track = Callable[[Iterator[Outcome], int], Iterable[Outcome]]
+
+
+def untracked(outcomes: Iterator[Outcome], planned: int) -> Iterable[Outcome]:
+    """The outcomes as they come; ``planned`` is how many there will be."""
+    del planned
+    return outcomes
 
 
 @dataclass
@@ -57,58 +65,79 @@ def verify(
     backend: object,
     *,
     name: str,
-    level: str = "quick",
+    level: str | None = "quick",
     operations: Sequence[str] = (),
     schemes: Mapping[str, QuantizationScheme] | None = None,
     compute_dtype: np.dtype | None = None,
     weights: Mapping[str, Array] | None = None,
     seed: int = 0,
     cases_folder: Path | None = CASES_FOLDER,
-    track: Track = iter,
+    track: Track = untracked,
+    load: Callable[[], object] | None = None,
+    jobs: int = 1,
 ) -> Report:
     """Hold a backend to the reference, bit for bit.
 
     Args:
         backend: a module or object; see ``qparity.backends``.
         name: how the report names it.
-        level: ``"smoke"`` (seconds) or ``"quick"`` (a minute).
+        level: ``"smoke"`` (seconds) or ``"quick"`` (a minute) of made-up inputs; None: none.
         operations: only these operations; empty: all.
         schemes: only the args of these schemes, by name; None: all formats and strategies.
         compute_dtype: float32 compares ``quantize`` and ``fake_quantize`` under that rule.
-        weights: tensors by name; given, every weight preset is run over every 2-D one instead.
+        weights: tensors by name: every weight preset is run over every 2-D one.
         seed: the same seed gives the same cases.
         cases_folder: where counterexamples are written; None: nowhere.
-        track: wraps the steps, to show progress.
+        track: wraps the outcomes and their planned number, to show progress.
+        load: makes the backend again in another process; needed for ``jobs`` above 1.
+        jobs: how many processes run the checks; weights are run in this one.
 
     Raises:
         ValueError: if a level or an operation is unknown.
     """
-    if level not in LEVELS:
+    if level not in (*LEVELS, None):
         raise ValueError(f"level: {level!r} is not allowed; allowed: {list(LEVELS)}")
     unknown = [op for op in operations if op not in public_operations()]
     if unknown:
         raise ValueError(f"op: {unknown[0]!r} is not an operation; allowed: {public_operations()}")
-    report = Report(name, level, seed, environment())
+    levels = [level] if level else []
+    report = Report(name, "+".join(levels + ["weights"] * bool(weights)), seed, environment())
     report.outcomes += [probe_bridge(backend), probe_subnormals()]
-    if weights is not None:
-        steps = _weight_steps(backend, weights, schemes, operations, cases_folder, report.notes)
+    checks = partial(plan, level, tuple(operations), schemes, compute_dtype)
+    steps = _weight_steps(backend, weights or {}, schemes, operations, cases_folder, report.notes)
+    if jobs > 1 and load is not None and level is not None:
+        sampled = run_in_processes(Plan(load, checks, seed, cases_folder), jobs)
     else:
-        checks = plan(level, operations, schemes, compute_dtype)
-        steps = [_step(check, n, backend, seed, cases_folder) for check, n in checks]
+        sampled = _run_here(checks(), backend, seed, cases_folder)
+    outcomes = chain(sampled, (step() for step in steps))
+    planned = len(checks()) + len(steps)
     if any(outcome.status == "FAIL" for outcome in report.outcomes):
-        report.outcomes.append(_blocked(len(steps)))
+        report.outcomes.append(_blocked(planned))
         return report
-    report.outcomes += [step() for step in track(steps)]
+    results = list(track(outcomes, planned))
+    report.outcomes += results
+    if len(results) != planned:
+        detail = f"planned {planned} checks, executed {len(results)}"
+        report.outcomes.append(Outcome("all", "all", status="ERROR", detail=detail))
     return report
 
 
+def _run_here(
+    checks: Sequence[tuple[Check, int]], backend: object, seed: int, folder: Path | None
+) -> Iterator[Outcome]:
+    for check, examples in checks:
+        yield run_check(check, backend, seed=seed, examples=examples, cases_folder=folder)
+
+
 def plan(
-    level: str,
+    level: str | None,
     operations: Sequence[str],
     schemes: Mapping[str, QuantizationScheme] | None,
     compute_dtype: np.dtype | None,
 ) -> list[tuple[Check, int]]:
     """The checks of a level, each with its number of examples."""
+    if level is None:
+        return []
     if schemes is None:
         checks = all_checks(compute_dtype)
     else:
@@ -131,10 +160,6 @@ def _every_few(checks: Sequence[Check]) -> list[Check]:
     return chosen
 
 
-def _step(check: Check, examples: int, backend: object, seed: int, folder: Path | None) -> Step:
-    return lambda: run_check(check, backend, seed=seed, examples=examples, cases_folder=folder)
-
-
 def _weight_steps(
     backend: object,
     weights: Mapping[str, Array],
@@ -142,22 +167,22 @@ def _weight_steps(
     operations: Sequence[str],
     folder: Path | None,
     notes: list[str],
-) -> list[Step]:
+) -> list[Callable[[], Outcome]]:
     presets = weight_presets() if schemes is None else schemes
-    steps: list[Step] = []
+    steps: list[Callable[[], Outcome]] = []
     for tensor_name, weight in matrices(weights).items():
         for preset, scheme in presets.items():
             if not fits(weight, scheme):
-                notes.append(f"{preset}: {weight.shape[1]} columns of {tensor_name} are not whole groups")
+                columns = f"{weight.shape[1]} columns of {tensor_name}"
+                notes.append(f"{preset}: {columns} are not whole groups")
                 continue
-            for op in _operations_of(weight, scheme, operations):
-                steps.append(_weight_step(backend, tensor_name, preset, weight, scheme, op, folder))
+            name = f"{preset} {tensor_name}"
+            ops = _operations_of(scheme, operations)
+            steps += [_weight_step(backend, name, weight, scheme, op, folder) for op in ops]
     return steps
 
 
-def _operations_of(
-    weight: Array, scheme: QuantizationScheme, operations: Sequence[str]
-) -> list[str]:
+def _operations_of(scheme: QuantizationScheme, operations: Sequence[str]) -> list[str]:
     if scheme.weights is None:
         return []
     ops = ["minmax", "calculate_qparams", "compress", "decompress", "fake_quantize"]
@@ -168,16 +193,15 @@ def _operations_of(
 
 def _weight_step(
     backend: object,
-    tensor_name: str,
-    preset: str,
+    name: str,
     weight: Array,
     scheme: QuantizationScheme,
     op: str,
     folder: Path | None,
-) -> Step:
+) -> Callable[[], Outcome]:
     def run() -> Outcome:
         cases = (case for case in weights_cases(weight, scheme) if case.op == op)
-        return run_cases(op, f"{preset} {tensor_name}", cases, backend, folder)
+        return run_cases(op, name, cases, backend, folder)
 
     return run
 

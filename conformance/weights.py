@@ -77,7 +77,7 @@ def fits(weight: Array, scheme: QuantizationScheme) -> bool:
     """Whether the columns of a weight are whole groups of a scheme."""
     args = scheme.weights
     size = args.group_size if args is not None and args.group_size is not None else 1
-    return weight.shape[1] % max(size, 1) == 0
+    return bool(weight.shape[1] % max(size, 1) == 0)
 
 
 def weights_cases(weight: Array, scheme: QuantizationScheme) -> Iterator[Case]:

@@ -51,6 +51,9 @@ def _operate(operation: np.ufunc, a: Array, b: Array) -> Array:
 
 def add(a: Array, b: Array) -> Array:
     """``a + b``, rounded once to the working dtype."""
+    enlarges = np.broadcast_shapes(a.shape, b.shape) != a.shape
+    if a.dtype == b.dtype and not enlarges and not bits(b).any():
+        return positive_zero(a)
     return _operate(np.add, a, b)
 
 
@@ -94,3 +97,16 @@ def clamp(x: Array, low: float, high: float) -> Array:
     values = cast(x, wide)
     values = np.where(values < lowest, lowest, values)
     return cast(np.where(values > highest, highest, values), x.dtype)
+
+
+def positive_zero(x: Array) -> Array:
+    """``x + 0``: -0.0 becomes +0.0, and no other value changes."""
+    x_bits = bits(x)
+    negative_zero = x_bits.dtype.type(1 << (8 * x.itemsize - 1))
+    changed: Array = x_bits * (x_bits != negative_zero)
+    return changed.view(x.dtype)
+
+
+def bits(x: Array) -> Array:
+    """The bits of ``x`` as unsigned integers of the same size."""
+    return x.view(f"u{x.itemsize}")

@@ -1,4 +1,4 @@
-"""Codes of a few bits, end to end: code i stands at bit i * width, little-endian (SPEC section 8)."""
+"""Codes of a few bits end to end, little-endian: code i at bit i * width (SPEC section 8)."""
 
 from math import gcd
 

@@ -26,6 +26,7 @@ __all__ = ["compress", "decompress"]
 StateDict = dict[str, Array]
 _FP4_FORMATS = ("nvfp4-pack-quantized", "mxfp4-pack-quantized")
 _PACKED_FLOAT_BITS = {**dict.fromkeys(_FP4_FORMATS, 4), "mxfp6-pack-quantized": 6}
+_MX_FORMATS = ("mxfp4-pack-quantized", "mxfp6-pack-quantized", "mxfp8-quantized")
 _PACKED_ZP_STRATEGIES = ("group", "channel")
 
 
@@ -49,7 +50,7 @@ def compress(
     Raises:
         TypeError: if a tensor has a dtype that it may not have.
         ValueError: if a tensor is missing, shapes do not fit, the format does not suit the scheme,
-            or fp4 or fp6 in groups of 32 has no ``scale_dtype``.
+            fp4 or fp6 in groups of 32 has no ``scale_dtype``, or MX has a global scale.
 
     Source: SPEC section 8; upstream ``compressors``.
     """
@@ -58,6 +59,7 @@ def compress(
         return dict(state_dict)
     args = scheme.weights
     _check_suits(name, args)
+    global_scale = _global_scale(state_dict, args, name)
     weight, scale = _tensor(state_dict, "weight"), _tensor(state_dict, "weight_scale")
     zero_point = state_dict.get("weight_zero_point")
     rest = {key: value for key, value in state_dict.items() if key != "weight"}
@@ -71,7 +73,7 @@ def compress(
         args,
         dtype=dtype,
         g_idx=state_dict.get("weight_g_idx"),
-        global_scale=state_dict.get("weight_global_scale") if name in _FP4_FORMATS else None,
+        global_scale=global_scale,
     )
     if name == "pack-quantized":
         rest["weight_packed"] = pack_to_int32(codes, args.num_bits)
@@ -106,7 +108,7 @@ def decompress(
 
     Raises:
         TypeError: if a tensor has a dtype that it may not have.
-        ValueError: if a tensor is missing, or shapes do not fit.
+        ValueError: if a tensor is missing, shapes do not fit, or MX has a global scale.
 
     Source: SPEC section 8; upstream ``compressors``.
     """
@@ -114,6 +116,7 @@ def decompress(
     if name == "dense" or scheme.weights is None:
         return dict(state_dict)
     args = scheme.weights
+    global_scale = _global_scale(state_dict, args, name)
     scale = _loaded_scale(_tensor(state_dict, "weight_scale"), args, name)
     zero_point = state_dict.get("weight_zero_point")
     rest = {key: value for key, value in state_dict.items() if key != "weight_packed"}
@@ -137,7 +140,7 @@ def decompress(
         zero_point,
         args,
         g_idx=state_dict.get("weight_g_idx"),
-        global_scale=state_dict.get("weight_global_scale") if name in _FP4_FORMATS else None,
+        global_scale=global_scale,
     )
     rest["weight_scale"] = scale
     return rest
@@ -158,7 +161,7 @@ def _stored_scale(scale: Array, args: QuantizationArgs, name: str) -> Array:
 def _loaded_scale(scale: Array, args: QuantizationArgs, name: str) -> Array:
     """The scale on disk as a working dtype; all 8-bit scales are exact in bfloat16."""
     scale = as_array(scale, "weight_scale", (*WORKING_DTYPES, E4M3, E5M2, UINT8))
-    if args.is_mx:
+    if args.is_mx or (name in _MX_FORMATS and scale.dtype == UINT8):
         return scale_of_mx_code(as_array(scale, "weight_scale", (UINT8,)))
     small = scale.dtype.itemsize == 1
     return cast(scale, BFLOAT16) if small or name in _PACKED_FLOAT_BITS else scale
@@ -172,11 +175,23 @@ def _check_suits(name: str, args: QuantizationArgs) -> None:
     if name not in needed and args.type == "float" and args.num_bits != 8:
         raise ValueError(f"format: {name!r} cannot hold {args.code_format.name}")
     small_float = args.type == "float" and args.num_bits < 8
-    if small_float and args.group_size == 32 and args.resolved_scale_dtype is None:
+    mx_like = name in _MX_FORMATS or (small_float and args.group_size == 32)
+    dtype = args.resolved_scale_dtype
+    if mx_like and not args.is_mx and (dtype is None or dtype == UINT8):
         raise ValueError(
-            f"scale_dtype: None is not allowed for {args.code_format.name} in groups of 32; "
-            "allowed: 'uint8' (MX), or the dtype to store the scale in"
+            f"scale_dtype: {args.scale_dtype} is not allowed for {args.code_format.name} in "
+            f"{name!r}; allowed: 'uint8' in groups of 32 (MX), or the float dtype of the scale"
         )
+
+
+def _global_scale(
+    state_dict: Mapping[str, Array], args: QuantizationArgs, name: str
+) -> Array | None:
+    """The global scale, which the fp4 formats alone have."""
+    global_scale = state_dict.get("weight_global_scale")
+    if global_scale is not None and args.is_mx:
+        raise ValueError("weight_global_scale: not allowed for MX; allowed: none")
+    return global_scale if name in _FP4_FORMATS else None
 
 
 def _without_symmetric_zero_points(tensors: StateDict, scheme: QuantizationScheme) -> StateDict:

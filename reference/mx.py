@@ -5,6 +5,7 @@ import numpy as np
 from .arithmetic import cast, quiet
 from .dtypes import BFLOAT16, FLOAT64, UINT8, Array
 from .formats import float_format
+from .tables import tabulated
 
 _E8M0_BIAS = 127
 _E8M0_MAX = 254
@@ -12,9 +13,13 @@ _E8M0_SPECIAL = 255
 
 
 def mx_scale(amax: Array, num_bits: int) -> Array:
-    """The power-of-two scale of a range, in the dtype of ``amax``; an underflow gives 0.
+    """The power-of-two scale of a range, in the dtype of ``amax``; an underflow gives 0."""
+    return tabulated(_mx_scale, amax, num_bits)
 
-    field = (bits + 2^(M-m-1)) >> M, code = clip(127 + field - B - offset, 0, 254),
+
+def _mx_scale(amax: Array, num_bits: int) -> Array:
+    """field = (bits + 2^(M-m-1)) >> M, code = clip(127 + field - B - offset, 0, 254).
+
     scale = 2^(code-127); zero and subnormal amax: code 0; inf: code 255; NaN: NaN.
     """
     working = float_format(amax.dtype.name)
@@ -38,9 +43,13 @@ def mx_code(scale: Array) -> Array:
     Raises:
         ValueError: if a scale is negative.
     """
+    if (scale < scale.dtype.type(0)).any():
+        raise ValueError(f"scale: {float(scale.min())} is not allowed in MX; allowed: >= 0")
+    return tabulated(_mx_code, scale)
+
+
+def _mx_code(scale: Array) -> Array:
     wide = scale.astype(FLOAT64)
-    if (wide < 0).any():
-        raise ValueError(f"scale: {float(wide.min())} is not allowed in MX; allowed: >= 0")
     _, exponent = np.frexp(wide)
     code = np.where(wide == 0, 0, np.clip(exponent - 1 + _E8M0_BIAS, 0, _E8M0_MAX))
     return np.where(np.isfinite(wide), code, _E8M0_SPECIAL).astype(UINT8)

@@ -57,12 +57,14 @@ def compute_dynamic_scales_and_zp(
     return calculate_qparams(*observed, args, global_scale)
 
 
+@quiet
 def memoryless_minmax(x: Array, args: QuantizationArgs, state: Range | None = None) -> Range:
     """The range of ``x``, whatever came before; see ``minmax`` for shapes and errors."""
     del state
     return _range(x, args)
 
 
+@quiet
 def static_minmax(x: Array, args: QuantizationArgs, state: Range | None = None) -> Range:
     """The range of ``x`` and of all before it, the ``state``; see ``minmax``.
 

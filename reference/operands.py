@@ -55,7 +55,7 @@ def operands(
     x = as_array(x, name, CODE_DTYPES if name == "x_q" else WORKING_DTYPES)
     scale = as_array(scale, "scale")
     zero_point = None if zero_point is None else as_array(zero_point, "zero_point", ZP_DTYPES)
-    shape, grouped = x.shape, args.strategy in GROUP_STRATEGIES
+    shape, grouped, scale_ndim = x.shape, args.strategy in GROUP_STRATEGIES, scale.ndim
     columns_to_groups = _columns_to_groups(g_idx, x.shape[-1])
 
     def lay_out(value: Array, field: str) -> Array:
@@ -63,7 +63,7 @@ def operands(
             return _blocks(value, field, x, args)
         if not grouped:
             return value
-        rows = _rows_of_groups(value, len(shape))
+        rows = _rows_of_groups(value, len(shape), per_row=scale_ndim == 1)
         if columns_to_groups is None:
             return rows[..., np.newaxis]
         if columns_to_groups.size and columns_to_groups.max() >= rows.shape[-1]:
@@ -97,18 +97,21 @@ def _columns_to_groups(g_idx: Array | None, columns: int) -> Array | None:
     return None if (g_idx < 0).any() else g_idx
 
 
-def _rows_of_groups(value: Array, x_ndim: int) -> Array:
+def _rows_of_groups(value: Array, x_ndim: int, per_row: bool) -> Array:
     """A 1-D scale is one value per row, or the groups of a 1-D ``x``, which is one row."""
     if x_ndim == 1:
         return value.reshape(value.shape[-1:]) if value.size == value.shape[-1] else value
-    return value[:, np.newaxis] if value.ndim == 1 else value
+    return value[:, np.newaxis] if value.ndim == 1 and per_row else value
 
 
 def _blocks(value: Array, field: str, x: Array, args: QuantizationArgs) -> Array:
     counts = block_counts(x, args)
-    if value.ndim != 2 or any(have not in (1, n) for have, n in zip(value.shape, counts, strict=True)):
-        raise ValueError(f"{field}: shape {value.shape} is not allowed; allowed: {counts}, the blocks")
-    return per_block(np.broadcast_to(value, counts), x.shape, args)
+    try:
+        return per_block(np.broadcast_to(value, counts), x.shape, args)
+    except ValueError:
+        raise ValueError(
+            f"{field}: shape {value.shape} is not allowed; allowed: {counts}, the blocks"
+        ) from None
 
 
 def _check_broadcast(value: Array, field: str, x: Array) -> None:
@@ -130,5 +133,3 @@ def _one_number(global_scale: Array) -> Array:
     if value.size != 1:
         raise ValueError(f"global_scale: shape {value.shape} is not allowed; allowed: (1,)")
     return value.reshape(1)
-
-

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .arithmetic import cast
+from .arithmetic import bits, cast, quiet
+from .bitstream import join_bits, split_bits
 from .dtypes import BFLOAT16, FLOAT32, INT8, INT32, UINT8, WORKING_DTYPES, Array, as_array, as_dtype
 from .formats import FLOAT4_E2M1FN, FLOAT6_E2M3FN, FloatFormat
+from .rows import by_rows
+from .tables import tabulated
 
 __all__ = [
     "pack_fp4_to_uint8",
@@ -18,6 +21,7 @@ __all__ = [
 ]
 
 _WORD = 32
+_NO_CODE = 255
 
 
 def pack_to_int32(value: Array, num_bits: int, packed_dim: int = 1) -> Array:
@@ -45,11 +49,14 @@ def pack_to_int32(value: Array, num_bits: int, packed_dim: int = 1) -> Array:
             f"value: {int(value.min())} to {int(value.max())} are not all codes of {num_bits} "
             f"bits; allowed: {-half} to {half - 1}"
         )
-    codes = (value.astype(np.int16) + half).astype(UINT8)
-    if packed_dim == 0:
-        codes = codes.swapaxes(-1, -2)
-    words = np.ascontiguousarray(_join_bits(codes, num_bits, _WORD // 8)).view(INT32)
-    return np.ascontiguousarray(words.swapaxes(-1, -2)) if packed_dim == 0 else words
+    value = value.swapaxes(-1, -2) if packed_dim == 0 else value
+
+    def words(block: slice) -> Array:
+        codes = value[block].view(UINT8) + UINT8.type(half)
+        return join_bits(codes, num_bits, _WORD // 8).view(INT32)
+
+    packed = by_rows(words, value)
+    return np.ascontiguousarray(packed.swapaxes(-1, -2)) if packed_dim == 0 else packed
 
 
 def unpack_from_int32(
@@ -76,18 +83,21 @@ def unpack_from_int32(
     _check(packed, "packed", num_bits, packed_dim)
     sizes = tuple(int(n) for n in np.asarray(shape).reshape(-1))
     axis = len(sizes) - 2 + packed_dim
-    needed = tuple(
-        -(-n * num_bits // _WORD) if i == axis else n for i, n in enumerate(sizes)
-    )
+    needed = tuple(-(-n * num_bits // _WORD) if i == axis else n for i, n in enumerate(sizes))
     if packed.shape != needed:
         raise ValueError(
             f"packed: shape {packed.shape} is not allowed; "
             f"allowed: {needed}, which codes of shape {sizes} need"
         )
     words = packed.swapaxes(-1, -2) if packed_dim == 0 else packed
-    codes = _split_bits(np.ascontiguousarray(words).view(UINT8), num_bits)[..., : sizes[axis]]
-    codes = codes.swapaxes(-1, -2) if packed_dim == 0 else codes
-    return np.ascontiguousarray(codes.astype(np.int16) - (1 << (num_bits - 1))).astype(INT8)
+
+    def value(block: slice) -> Array:
+        data = np.ascontiguousarray(words[block]).view(UINT8)
+        codes = split_bits(data, num_bits)[..., : sizes[axis]]
+        return (codes - UINT8.type(1 << (num_bits - 1))).view(INT8)
+
+    unpacked = by_rows(value, words)
+    return np.ascontiguousarray(unpacked.swapaxes(-1, -2)) if packed_dim == 0 else unpacked
 
 
 def pack_fp4_to_uint8(x: Array) -> Array:
@@ -106,8 +116,7 @@ def pack_fp4_to_uint8(x: Array) -> Array:
 
     Source: SPEC section 8; upstream ``pack_fp4_to_uint8``.
     """
-    codes = _codes_of_values(_two_dimensional(x, "x", WORKING_DTYPES), FLOAT4_E2M1FN, per=2)
-    return codes[:, 0::2] | (codes[:, 1::2] << 4)
+    return _pack_values(x, FLOAT4_E2M1FN, per=2)
 
 
 def unpack_fp4_from_uint8(packed: Array, m: int, n: int, dtype: np.dtype = BFLOAT16) -> Array:
@@ -128,9 +137,7 @@ def unpack_fp4_from_uint8(packed: Array, m: int, n: int, dtype: np.dtype = BFLOA
 
     Source: SPEC section 8; upstream ``unpack_fp4_from_uint8``.
     """
-    data = _packed_rows(packed, m, n, bits=4)
-    codes = np.stack([data & 0xF, data >> 4], axis=-1).reshape(m, n)
-    return _values_of_codes(FLOAT4_E2M1FN, dtype)[codes]
+    return _unpack_values(_packed_rows(packed, m, n, bits=4), FLOAT4_E2M1FN, dtype)
 
 
 def pack_fp6_to_uint8(x: Array) -> Array:
@@ -148,10 +155,7 @@ def pack_fp6_to_uint8(x: Array) -> Array:
 
     Source: SPEC section 8; upstream ``pack_fp6_to_uint8``.
     """
-    codes = _codes_of_values(_two_dimensional(x, "x", WORKING_DTYPES), FLOAT6_E2M3FN, per=4)
-    a, b, c, d = (codes[:, i::4] for i in range(4))
-    packed = np.stack([a | (b << 6), (b >> 2) | (c << 4), (c >> 4) | (d << 2)], axis=-1)
-    return packed.reshape(codes.shape[0], codes.shape[1] * 3 // 4)
+    return _pack_values(x, FLOAT6_E2M3FN, per=4)
 
 
 def unpack_fp6_from_uint8(packed: Array, m: int, n: int, dtype: np.dtype = BFLOAT16) -> Array:
@@ -172,48 +176,41 @@ def unpack_fp6_from_uint8(packed: Array, m: int, n: int, dtype: np.dtype = BFLOA
 
     Source: SPEC section 8; upstream ``unpack_fp6_from_uint8``.
     """
-    data = _packed_rows(packed, m, n, bits=6)
-    a, b, c = (data[:, i::3] for i in range(3))
-    codes = np.stack([a, (a >> 6) | (b << 2), (b >> 4) | (c << 4), c >> 2], axis=-1) & 0x3F
-    return _values_of_codes(FLOAT6_E2M3FN, dtype)[codes.reshape(m, n)]
+    return _unpack_values(_packed_rows(packed, m, n, bits=6), FLOAT6_E2M3FN, dtype)
 
 
-def _join_bits(codes: Array, num_bits: int, word_bytes: int) -> Array:
-    """Codes of b bits along the last axis, end to end in little-endian words, as bytes."""
-    codes = np.ascontiguousarray(codes)
-    bits = np.unpackbits(codes[..., np.newaxis], axis=-1, count=num_bits, bitorder="little")
-    stream = bits.reshape(*codes.shape[:-1], codes.shape[-1] * num_bits)
-    missing = -stream.shape[-1] % (8 * word_bytes)
-    padding = [(0, 0)] * (stream.ndim - 1) + [(0, missing)]
-    return np.packbits(np.pad(stream, padding), axis=-1, bitorder="little")
+@quiet
+def _pack_values(x: Array, row: FloatFormat, per: int) -> Array:
+    x = _two_dimensional(x, "x", WORKING_DTYPES)
+    if x.shape[1] % per != 0:
+        raise ValueError(f"x: {x.shape[1]} columns cannot be packed; allowed: a multiple of {per}")
+
+    def packed(block: slice) -> Array:
+        codes = tabulated(_codes_of_values, x[block], row)
+        if codes.size and codes.max() == _NO_CODE:
+            wrong = float(x[block][codes == _NO_CODE][0])
+            raise ValueError(f"x: {wrong} is no value of {row.name}; allowed: its values")
+        return join_bits(codes, row.bits)
+
+    return by_rows(packed, x)
 
 
-def _split_bits(data: Array, num_bits: int) -> Array:
-    """Bytes as the codes of b bits that lie end to end in them; the inverse of ``_join_bits``."""
-    bits = np.unpackbits(data, axis=-1, bitorder="little")
-    count = bits.shape[-1] // num_bits
-    codes = bits[..., : count * num_bits].reshape(*data.shape[:-1], count, num_bits)
-    return np.packbits(codes, axis=-1, bitorder="little")[..., 0]
+def _unpack_values(data: Array, row: FloatFormat, dtype: np.dtype) -> Array:
+    values = _values_of_codes(row, as_dtype(dtype, "dtype", WORKING_DTYPES))
+    return by_rows(lambda block: values.take(split_bits(data[block], row.bits)), data)
 
 
 def _values_of_codes(row: FloatFormat, dtype: np.dtype) -> Array:
     """The value of every code of a format."""
-    target = as_dtype(dtype, "dtype", WORKING_DTYPES)
     every_code = np.arange(1 << row.bits, dtype=UINT8)
-    return cast(every_code.view(row.dtype).astype(FLOAT32), target)
+    return cast(every_code.view(row.dtype).astype(FLOAT32), dtype)
 
 
-def _codes_of_values(x: Array, row: FloatFormat, per: int) -> Array:
-    """The code of every value, all of which must be values of the format."""
-    if x.shape[1] % per != 0:
-        raise ValueError(
-            f"x: {x.shape[1]} columns cannot be packed; allowed: a multiple of {per}"
-        )
+def _codes_of_values(x: Array, row: FloatFormat) -> Array:
+    """The code of every value, ``_NO_CODE`` where it is no value of the format."""
     codes = x.astype(row.dtype).view(UINT8) & UINT8.type((1 << row.bits) - 1)
-    wrong = _values_of_codes(row, x.dtype)[codes].view(f"u{x.itemsize}") != x.view(f"u{x.itemsize}")
-    if wrong.any():
-        raise ValueError(f"x: {float(x[wrong][0])} is no value of {row.name}; allowed: its values")
-    return codes
+    values = _values_of_codes(row, x.dtype)[codes]
+    return np.where(bits(values) == bits(x), codes, UINT8.type(_NO_CODE))
 
 
 def _packed_rows(packed: Array, m: int, n: int, bits: int) -> Array:

@@ -29,7 +29,12 @@ def preset_name_to_scheme(name: str, targets: Sequence[str] = ("Linear",)) -> Qu
         raise TypeError(f"name: {name!r} is not allowed; allowed: {list(PRESET_SCHEMES)}")
     if name.upper() not in PRESET_SCHEMES:
         raise ValueError(f"name: unknown preset {name!r}; allowed: {list(PRESET_SCHEMES)}")
-    return QuantizationScheme(targets=tuple(targets), **PRESET_SCHEMES[name.upper()])
+    preset = PRESET_SCHEMES[name.upper()]
+    return QuantizationScheme(
+        targets=tuple(targets),
+        weights=preset.get("weights"),
+        input_activations=preset.get("input_activations"),
+    )
 
 
 def _token(num_bits: int, kind: str) -> QuantizationArgs:

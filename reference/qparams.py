@@ -150,12 +150,12 @@ def _one_number(global_scale: Array, args: QuantizationArgs) -> Array:
     return value.reshape(1)
 
 
-def _smallest_safe_scale(args: QuantizationArgs, working: np.dtype) -> np.generic:
+def _smallest_safe_scale(args: QuantizationArgs, working: np.dtype) -> Array:
     """What replaces a zero scale: by the dtype it was rounded to, in the working dtype."""
     dtype = args.resolved_scale_dtype or working
     if dtype.kind == "u":
-        return working.type(1)
+        return np.array([1], working)
     if dtype == E4M3:
-        return working.type(0.125)
-    eps = working.type(float(ml_dtypes.finfo(dtype).eps))
-    return eps if eps > 0 else working.type(float(ml_dtypes.finfo(working).eps))
+        return np.array([0.125], working)
+    eps = np.array([ml_dtypes.finfo(dtype).eps], working)
+    return eps if eps[0] > 0 else np.array([ml_dtypes.finfo(working).eps], working)

@@ -6,7 +6,6 @@ from .args import QuantizationArgs
 from .arithmetic import add, cast, divide, multiply, quiet, subtract
 from .dtypes import CODE_DTYPES, FLOAT32, WORKING_DTYPES, Array, as_dtype, promote
 from .operands import Operands, operands
-from .qparams import calculate_range
 from .rounding import round_to_code
 
 __all__ = ["dequantize", "fake_quantize", "quantize"]
@@ -50,9 +49,7 @@ def quantize(
 
     Source: SPEC section 7; upstream ``quantize``.
     """
-    ops = operands(
-        x, scale, zero_point, args, g_idx=g_idx, global_scale=global_scale, name="x"
-    )
+    ops = operands(x, scale, zero_point, args, g_idx=g_idx, global_scale=global_scale, name="x")
     returned = ops.x.dtype if ops.grouped else _working_dtype(ops)
     if dtype is not None:
         returned = _code_dtype(dtype, args)
@@ -93,10 +90,8 @@ def dequantize(
     """
     if args is None:
         raise TypeError("args: None is not allowed; allowed: QuantizationArgs")
-    ops = operands(
-        x_q, scale, zero_point, args, g_idx=g_idx, global_scale=global_scale, name="x_q"
-    )
-    returned = _effective_scale(ops).dtype
+    ops = operands(x_q, scale, zero_point, args, g_idx=g_idx, global_scale=global_scale, name="x_q")
+    returned = _scale_dtype(ops)
     if ops.grouped:
         returned = ops.scale.dtype if dtype is None else as_dtype(dtype, "dtype", WORKING_DTYPES)
     return ops.evaluate(lambda rows: cast(_values(rows.x, rows), returned))
@@ -134,11 +129,9 @@ def fake_quantize(
 
     Source: SPEC section 7; upstream ``fake_quantize``.
     """
-    ops = operands(
-        x, scale, zero_point, args, g_idx=g_idx, global_scale=global_scale, name="x"
-    )
+    ops = operands(x, scale, zero_point, args, g_idx=g_idx, global_scale=global_scale, name="x")
     working = _working_dtype(ops)
-    returned = ops.x.dtype if ops.grouped else _effective_scale(ops).dtype
+    returned = ops.x.dtype if ops.grouped else _scale_dtype(ops)
 
     def values(rows: Operands) -> Array:
         return cast(_values(_codes(rows, args, compute_dtype, working), rows), returned)
@@ -163,7 +156,7 @@ def _codes(
     y = divide(x, s)
     if zero_point is not None:
         y = add(y, zero_point)
-    return round_to_code(y, args, *calculate_range(args), dtype)
+    return round_to_code(y, args.code_format, dtype)
 
 
 def _values(codes: Array, ops: Operands) -> Array:
@@ -180,9 +173,13 @@ def _effective_scale(ops: Operands) -> Array:
     return ops.scale if ops.global_scale is None else divide(ops.scale, ops.global_scale)
 
 
-def _working_dtype(ops: Operands) -> np.dtype:
+def _scale_dtype(ops: Operands) -> np.dtype:
     whole = () if ops.global_scale is None else (ops.global_scale.dtype,)
-    return promote(ops.x.dtype, promote(ops.scale.dtype, *whole))
+    return promote(ops.scale.dtype, *whole)
+
+
+def _working_dtype(ops: Operands) -> np.dtype:
+    return promote(ops.x.dtype, _scale_dtype(ops))
 
 
 def _code_dtype(dtype: np.dtype, args: QuantizationArgs) -> np.dtype:

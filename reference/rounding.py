@@ -1,5 +1,7 @@
 """Rounding to a format: to nearest, ties to even, after saturation (SPEC sections 2, 4 and 5)."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from .args import QuantizationArgs
@@ -14,12 +16,12 @@ from .dtypes import (
     as_array,
     as_dtype,
 )
-from .formats import FloatFormat, float_format
+from .formats import FLOAT4_E2M1FN, FLOAT8_E4M3FN, FloatFormat, IntFormat, float_format
 from .tables import tabulated
 
 __all__ = ["round_to_quantized_type_args", "round_to_quantized_type_dtype"]
 
-_FIELDS = {
+_FIELDS: Mapping[np.dtype, tuple[np.dtype, int, int]] = {
     FLOAT32: (np.dtype(np.uint32), 23, 127),
     FLOAT64: (np.dtype(np.uint64), 52, 1023),
 }
@@ -85,21 +87,18 @@ def round_to_quantized_type_args(
     """
     x = as_array(x, "x")
     low, high = _bound(q_min, "q_min"), _bound(q_max, "q_max")
-    fp8 = args.type == "float" and args.num_bits == 8
-    returned = args.code_format.dtype if fp8 and not cast_to_original_dtype else x.dtype
-    return round_to_code(x, args, low, high, returned)
+    fp8 = args.code_format == FLOAT8_E4M3FN
+    returned = FLOAT8_E4M3FN.dtype if fp8 and not cast_to_original_dtype else x.dtype
+    if (low, high) == (args.code_format.min, args.code_format.max) and high != 0:
+        return round_to_code(x, args.code_format, returned)
+    return _clamp_and_round(x, args.code_format, low, high, returned)
 
 
-def round_to_code(
-    x: Array, args: QuantizationArgs, low: float, high: float, dtype: np.dtype
-) -> Array:
-    """Clamp, round to the codes of ``args``, and cast them to ``dtype``, which holds them."""
-    if x.dtype == FLOAT32 and args.type == "float" and _is_bfloat16(low) and _is_bfloat16(high):
+def round_to_code(x: Array, code: FloatFormat | IntFormat, dtype: np.dtype) -> Array:
+    """Clamp to the range of a format, round to its codes, cast to a dtype that holds them."""
+    if x.dtype == FLOAT32 and isinstance(code, FloatFormat):
         x = _to_odd(x)
-    if low == 0 or high == 0:
-        # 0.0 and -0.0 are one key of a table
-        return _round_to_code(x, args.type, args.num_bits, low, high, dtype)
-    return tabulated(_round_to_code, x, args.type, args.num_bits, low, high, dtype)
+    return tabulated(_clamp_and_round, x, code, code.min, code.max, dtype)
 
 
 def round_to_format(x: Array, row: FloatFormat) -> Array:
@@ -122,7 +121,7 @@ def round_to_format(x: Array, row: FloatFormat) -> Array:
 
 
 def to_float(x: Array, dtype: np.dtype) -> Array:
-    """``x``, already in range, rounded to a float dtype; NaN stays, or becomes +0 if it has none."""
+    """``x``, already in range, rounded to a float dtype; NaN stays, or is +0 if it has none."""
     row = float_format(dtype.name)
     if row.bits > 8:
         return cast(x, dtype)
@@ -150,34 +149,31 @@ def _round_to_dtype(x: Array, dtype: np.dtype, returned: np.dtype) -> Array:
     return cast(to_float(clamp(x, row.min, row.max), dtype), returned)
 
 
-def _round_to_code(
-    x: Array, kind: str, num_bits: int, low: float, high: float, dtype: np.dtype
+def _clamp_and_round(
+    x: Array, code: FloatFormat | IntFormat, low: float, high: float, dtype: np.dtype
 ) -> Array:
-    """Clamp and round to the codes of a type, and cast them to ``dtype``."""
+    """Clamp, round to the codes of a format, cast them to ``dtype``; NaN is 0 but in fp8."""
     y = cast(clamp(x, low, high), evaluation_dtype(x.dtype))
-    if kind == "int":
+    if isinstance(code, IntFormat):
         codes = np.rint(y)
-    elif num_bits == 4:
-        codes = np.where(y == 0, y.dtype.type(0), round_to_format(y, float_format("float4_e2m1fn")))
-    elif num_bits == 6:
-        codes = round_to_format(cast(y, FLOAT32), float_format("float6_e2m3fn"))
+    elif code == FLOAT4_E2M1FN:
+        codes = np.where(y == 0, y.dtype.type(0), round_to_format(y, code))
     else:
-        return cast(round_to_format(cast(y, FLOAT32), float_format("float8_e4m3fn")), dtype)
-    return cast(np.where(np.isnan(codes), codes.dtype.type(0), codes), dtype)
+        codes = round_to_format(cast(y, FLOAT32), code)
+    if code != FLOAT8_E4M3FN:
+        codes = np.where(np.isnan(codes), codes.dtype.type(0), codes)
+    return cast(codes, dtype)
 
 
 def _to_odd(x: Array) -> Array:
     """float32 cut to bfloat16, its last bit set if anything was cut off (rounded to odd).
 
-    Formats of up to 6 significant bits, half of a step included, round it as they round ``x``.
+    A format of at most 6 significant bits rounds it as it rounds ``x`` itself.
     """
     bits = x.view(np.uint32)
     cut_off = (bits & np.uint32(0xFFFF)) != 0
-    return ((bits >> np.uint32(16)) | cut_off).astype(np.uint16).view(BFLOAT16)
-
-
-def _is_bfloat16(bound: float) -> bool:
-    return float(BFLOAT16.type(bound)) == bound
+    odd: Array = (bits >> np.uint32(16)) | cut_off
+    return odd.astype(np.uint16).view(BFLOAT16)
 
 
 def _bound(value: Array | float, field: str) -> float:

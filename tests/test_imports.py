@@ -4,12 +4,14 @@ import ast
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.util import resolve_name
 from inspect import isfunction
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import qparity.reference
 
@@ -21,6 +23,7 @@ MAY_IMPORT = {
 }
 OURS = {*MAY_IMPORT, "benchmarks", "tests"}
 LIBRARIES_OF_THE_REFERENCE = {"numpy", "ml_dtypes"}
+EXTRAS_OF = {"backends": {"torch", "peers"}, "conformance": {"conformance"}}
 READERS_OF_DATA = {"infer_format", "preset_name_to_scheme"}
 THE_REFERENCE_AS_A_BACKEND = "backends/numpy_backend.py"
 
@@ -39,6 +42,9 @@ print(json.dumps(sorted(after - before)))
 def files_of(room: str) -> list[str]:
     """The Python files of a folder, relative to the root."""
     return sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / room).rglob("*.py"))
+
+
+ALL_FILES = [path for room in MAY_IMPORT for path in files_of(room)]
 
 
 def imported_names(path: str, source: str) -> Iterator[str]:
@@ -77,9 +83,17 @@ def borrowed_math(path: str, source: str) -> set[str]:
     return {name for name in names if name.startswith("qparity.reference")} - data
 
 
+def libraries_of(room: str) -> set[str]:
+    """What a folder may import besides ours and Python's own: numpy, ml_dtypes, its extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [project["optional-dependencies"][extra] for extra in EXTRAS_OF.get(room, ())]
+    names = {Requirement(text).name.replace("-", "_") for texts in declared for text in texts}
+    return LIBRARIES_OF_THE_REFERENCE | names
+
+
 def foreign_libraries(path: str, source: str) -> set[str]:
-    """The imports of a file that are neither ours, nor Python's, nor numpy and ml_dtypes."""
-    known = {"qparity", *LIBRARIES_OF_THE_REFERENCE, *sys.stdlib_module_names}
+    """The imports of a file that are neither ours, nor Python's, nor declared for its folder."""
+    known = {"qparity", *libraries_of(Path(path).parts[0]), *sys.stdlib_module_names}
     return {name for name in imported_names(path, source) if name.split(".")[0] not in known}
 
 
@@ -109,19 +123,27 @@ def test_a_module_too_many_is_seen(name: str) -> None:
     assert name in modules_too_many(f"import {name}")
 
 
-@pytest.mark.parametrize("path", files_of("reference"))
-def test_the_reference_names_only_its_libraries(path: str) -> None:
-    """No file of the reference imports another library, not even within a function."""
+@pytest.mark.parametrize("path", ALL_FILES)
+def test_folders_import_what_they_declare(path: str) -> None:
+    """No file imports a library that its folder's extras lack, not even within a function."""
     assert foreign_libraries(path, (ROOT / path).read_text()) == set()
 
 
-def test_a_foreign_library_is_seen() -> None:
-    """An import of torch within a function makes the check above fail."""
-    source = "import math\ndef f():\n    from torch import nn\n    import numpy.linalg"
-    assert foreign_libraries("reference/mod.py", source) == {"torch.nn"}
+@pytest.mark.parametrize(
+    ("path", "foreign"),
+    [
+        ("reference/mod.py", {"torch.nn", "rich"}),
+        ("backends/mod.py", {"rich"}),
+        ("conformance/mod.py", {"torch.nn"}),
+    ],
+)
+def test_a_foreign_library_is_seen(path: str, foreign: set[str]) -> None:
+    """An import of torch within a function makes the check above fail, where it is foreign."""
+    source = "import rich, numpy.linalg\ndef f():\n    import math\n    from torch import nn"
+    assert foreign_libraries(path, source) == foreign
 
 
-@pytest.mark.parametrize("path", [path for room in MAY_IMPORT for path in files_of(room)])
+@pytest.mark.parametrize("path", ALL_FILES)
 def test_arrows_go_one_way(path: str) -> None:
     """The reference knows nothing of ours, backends the reference, the judge both, none tests."""
     assert wrong_arrows(path, (ROOT / path).read_text()) == set()

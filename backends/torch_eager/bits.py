@@ -27,17 +27,17 @@ def join_bits(codes: torch.Tensor, num_bits: int) -> torch.Tensor:
     eights = -(-columns // _EIGHT)
     if columns != eights * _EIGHT:
         codes = torch.nn.functional.pad(codes, (0, eights * _EIGHT - columns))
-    codes = codes.contiguous()
     if num_bits == 8:
         return codes
-    words = codes.view(torch.int64)
+    # flat first: an axis of one row may have any stride
+    words = codes.reshape(-1).view(torch.int64)
     lanes = {16: torch.int16, 32: torch.int32, 64: torch.int64}
     for width, used in ((8, num_bits), (16, 2 * num_bits), (32, 4 * num_bits)):
         even = words & _lanes(used, width, 0)
         words.bitwise_right_shift_(width - used).bitwise_and_(_lanes(used, width, used))
         words.bitwise_or_(even)
         if 2 * used == 8:
-            return words.view(lanes[2 * width]).to(torch.uint8)
+            return words.view(lanes[2 * width]).to(torch.uint8).view(rows, eights * num_bits)
     data = words.view(torch.uint8).view(rows, eights, _EIGHT)
     return data[..., :num_bits].reshape(rows, eights * num_bits)
 

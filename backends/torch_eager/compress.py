@@ -27,6 +27,7 @@ FORMATS = (
     "mxfp8-quantized",
 )
 _PACKED_FLOATS = {"nvfp4-pack-quantized": 4, "mxfp4-pack-quantized": 4, "mxfp6-pack-quantized": 6}
+_MX_FORMATS = ("mxfp4-pack-quantized", "mxfp6-pack-quantized", "mxfp8-quantized")
 _PACKED_ZP_STRATEGIES = ("group", "channel")
 
 
@@ -52,7 +53,7 @@ def compress(
     Raises:
         TypeError: if a tensor has a dtype that it may not have.
         ValueError: if a tensor is missing, shapes do not fit, the format does not suit the scheme,
-            or fp4 or fp6 in groups of 32 has no ``scale_dtype``.
+            fp4 or fp6 in groups of 32 has no ``scale_dtype``, or MX has a global scale.
 
     Source: SPEC section 8; upstream ``compressors``.
     """
@@ -64,7 +65,7 @@ def compress(
     weight, scale = _tensor(state_dict, "weight"), _tensor(state_dict, "weight_scale")
     zero_point = state_dict.get("weight_zero_point")
     g_idx = state_dict.get("weight_g_idx")
-    whole = None if args.is_mx else state_dict.get("weight_global_scale")
+    whole = _global_scale(state_dict, args, name)
     result = {key: value for key, value in state_dict.items() if key != "weight"}
     if name in _PACKED_FLOATS:
         result["weight_packed"] = quantize_and_pack(
@@ -143,7 +144,7 @@ def decompress(
         zero_point,
         args,
         g_idx=state_dict.get("weight_g_idx"),
-        global_scale=None if args.is_mx else state_dict.get("weight_global_scale"),
+        global_scale=_global_scale(state_dict, args, name),
     )
     result["weight_scale"] = scale
     return result
@@ -172,7 +173,7 @@ def _stored_scale(scale: torch.Tensor, args: QuantizationArgs, name: str) -> tor
 def _loaded_scale(scale: torch.Tensor, args: QuantizationArgs, name: str) -> torch.Tensor:
     """The scale on disk as a working dtype; all 8-bit scales are exact in bfloat16."""
     scale = as_tensor(scale, "weight_scale", (*WORKING, *FLOAT8, torch.uint8))
-    if args.is_mx:
+    if args.is_mx or (name in _MX_FORMATS and scale.dtype == torch.uint8):
         return scale_of_mx_code(as_tensor(scale, "weight_scale", (torch.uint8,)))
     small = scale.itemsize == 1
     # once to bfloat16
@@ -180,23 +181,34 @@ def _loaded_scale(scale: torch.Tensor, args: QuantizationArgs, name: str) -> tor
 
 
 def _check_suits(name: str, args: QuantizationArgs) -> None:
+    """Refuse a format that cannot hold the codes, or MX codes without MX scales."""
     row = args.code_format
-    small = isinstance(row, FloatFormat) and row.bits < 8
-    suits = {
-        **{
-            packed: isinstance(row, FloatFormat) and row.bits == b
-            for packed, b in _PACKED_FLOATS.items()
-        },
-        "pack-quantized": not isinstance(row, FloatFormat),
-        "mxfp8-quantized": isinstance(row, FloatFormat) and row.bits == 8,
-    }
-    if not suits.get(name, not small):
+    bits = row.bits if isinstance(row, FloatFormat) else None
+    if name in _PACKED_FLOATS:
+        suits = bits == _PACKED_FLOATS[name]
+    elif name == "pack-quantized":
+        suits = bits is None
+    else:
+        suits = bits == 8 or (bits is None and name != "mxfp8-quantized")
+    if not suits:
         raise ValueError(f"format: {name!r} cannot hold {row.name}; allowed: None, to infer it")
-    if small and args.group_size == 32 and args.resolved_scale_dtype is None:
+    like_mx = name in _MX_FORMATS or (bits in (4, 6) and args.group_size == 32)
+    dtype = args.resolved_scale_dtype
+    if like_mx and not args.is_mx and (dtype is None or dtype.name == "uint8"):
         raise ValueError(
-            f"scale_dtype: None is not allowed for {row.name} in groups of 32; "
-            "allowed: 'uint8' (MX), or the dtype to store the scale in"
+            f"scale_dtype: {args.scale_dtype} is not allowed for {row.name} in {name!r}; "
+            "allowed: 'uint8' in groups of 32 (MX), or the float dtype to store the scale in"
         )
+
+
+def _global_scale(
+    state_dict: Mapping[str, torch.Tensor], args: QuantizationArgs, name: str
+) -> torch.Tensor | None:
+    """The global scale, which the formats of fp4 alone have."""
+    value = state_dict.get("weight_global_scale")
+    if value is not None and args.is_mx:
+        raise ValueError("weight_global_scale: not allowed for MX; allowed: None")
+    return value if _PACKED_FLOATS.get(name) == 4 else None
 
 
 def _without_symmetric_zero_points(tensors: StateDict, scheme: QuantizationScheme) -> StateDict:

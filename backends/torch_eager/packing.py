@@ -56,8 +56,9 @@ def join_words(codes: torch.Tensor, num_bits: int) -> torch.Tensor:
     *leading, columns = codes.shape
     data = join_bits(codes.reshape(prod(leading), columns), num_bits)
     count = -(-columns * num_bits // _WORD)
-    data = torch.nn.functional.pad(data, (0, count * _WORD // 8 - data.shape[1])).contiguous()
-    return data.view(torch.int32).reshape(*leading, count)
+    data = torch.nn.functional.pad(data, (0, count * _WORD // 8 - data.shape[1]))
+    # flat first: an axis of one row may have any stride
+    return data.reshape(-1).view(torch.int32).reshape(*leading, count)
 
 
 def unpack_from_int32(
@@ -94,9 +95,10 @@ def unpack_from_int32(
             f"allowed: {needed}, which codes of shape {sizes} need"
         )
     words = packed.transpose(-1, -2) if packed_dim == 0 else packed
-    data = words.contiguous().view(torch.uint8)
-    *leading, size = data.shape
-    codes = split_bits(data.reshape(prod(leading), size), num_bits)
+    *leading, count = words.shape
+    # flat first: a last axis of one word may have any stride
+    data = words.reshape(-1).view(torch.uint8)
+    codes = split_bits(data.view(prod(leading), count * _WORD // 8), num_bits)
     codes = codes.reshape(*leading, codes.shape[-1])[..., : sizes[axis]]
     if packed_dim == 0:
         codes = codes.transpose(-1, -2)

@@ -13,12 +13,12 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from .number import INF, NAN, Number, exactly, negate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Format:
     """One row of the specification's table of formats."""
 
@@ -28,17 +28,17 @@ class Format:
     bias: int
     specials: str
 
-    @property
+    @cached_property
     def sign_bit(self) -> int:
         """The weight of the sign bit; the magnitudes are the codes below it."""
         return 1 << (self.exponent_bits + self.mantissa_bits)
 
-    @property
+    @cached_property
     def bits(self) -> int:
         """The width of a code."""
         return self.exponent_bits + self.mantissa_bits + (self.specials != "scale")
 
-    @property
+    @cached_property
     def largest_code(self) -> int:
         """The code of the largest finite magnitude."""
         if self.specials == "ieee":
@@ -107,6 +107,7 @@ def step_exponent(fmt: Format, field: int) -> int:
     return max(field, lowest) - fmt.bias - fmt.mantissa_bits
 
 
+@lru_cache(maxsize=1 << 16)
 def magnitude(fmt: Format, code: int) -> Fraction:
     """The value of a code without its sign, as if no code were special.
 

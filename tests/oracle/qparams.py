@@ -16,10 +16,10 @@ from .arithmetic import (
     subtract,
     subtract_from_scalar,
 )
-from .formats import FLOAT4_E2M1FN, FLOAT8_E4M3FN, FORMATS, INTEGER_BITS, Format
+from .formats import FLOAT4_E2M1FN, FLOAT8_E4M3FN, FLOAT64, FORMATS, INTEGER_BITS, Format
 from .mx import mx_scale
 from .number import ONE, ZERO, Number, absolute, clamp, exactly, maximum, minimum
-from .rounding import Scalar, cast, round_to_quantized_type_dtype
+from .rounding import Scalar, cast, round_to_format, round_to_quantized_type_dtype
 
 
 def range_with_zero(min_val: Scalar, max_val: Scalar) -> tuple[Scalar, Scalar]:
@@ -97,6 +97,10 @@ def generate_gparam(
 
 
 def moving_average(start: Scalar, end: Scalar, c: Fraction) -> Scalar:
-    """One step of the moving average of a range: start * (1 - c) + end * c."""
-    kept = multiply_scalar(start, exactly(1 - c))
+    """One step of the moving average of a range: start * (1 - c) + end * c.
+
+    The number 1 - c is a Python number too, and so rounded to float64.
+    """
+    rest = round_to_format(FLOAT64, exactly(1 - c))
+    kept = multiply_scalar(start, rest)
     return add(kept, multiply_scalar(end, exactly(c)))

@@ -171,7 +171,7 @@ def zero_points(rng: Random, dtype: str, args: QuantizationArgs, shape: tuple[in
 
 @_quiet
 def scales(rng: Random, dtype: str, shape: tuple[int, ...], extreme: float = 0.15) -> Array:
-    """Scales: ordinary, powers of two, and some of any positive bits, infinity among them."""
+    """Scales: ordinary, powers of two; of any bits, zero, infinite and negative ones rarely."""
     count = int(np.prod(shape))
     kinds = [
         np.abs(ordinary(rng, dtype, count)),
@@ -184,8 +184,9 @@ def scales(rng: Random, dtype: str, shape: tuple[int, ...], extreme: float = 0.1
         np.abs(any_bits(rng, dtype, count)),
         np.abs(rng.choice(specials(dtype), count)),
     )
-    positive = np.where(rng.random(count) < extreme, rare, usual).astype(dtype_of(dtype))
-    return positive.reshape(shape)
+    scale = np.where(rng.random(count) < extreme, rare, usual).astype(dtype_of(dtype))
+    scale = np.where(rng.random(count) < extreme / 8, -scale, scale)
+    return scale.reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -221,14 +222,20 @@ def scale_shape(rng: Random, args: QuantizationArgs, shape: tuple[int, ...]) -> 
     if strategy == "attn_head":
         return (shape[-3], 1, 1)
     if strategy == "block":
-        rows, cols = args.block_structure or (1, 1)
-        return -(-shape[0] // rows), -(-shape[1] // cols)
-    groups = shape[-1] // (args.group_size or 1)
-    full = (*shape[:-1], groups)
-    choices = [full, full, full[-2:], (*full[:-1], 1)]
-    if len(shape) == 2:
-        choices += [(shape[0],), (1, groups)]
+        full = block_counts(args, shape)
+        choices = [full, full, full, (1, 1), (1,), (1, full[1]), (full[0], 1), full[1:]]
+        return choices[int(rng.integers(len(choices)))]
+    full = (*shape[:-1], shape[-1] // (args.group_size or 1))
+    choices = [full, full, full[-2:], (*full[:-1], 1), (*(1 for _ in full[1:]), full[-1])]
+    if len(shape) > 1:
+        choices.append((shape[-2],))
     return choices[int(rng.integers(len(choices)))]
+
+
+def block_counts(args: QuantizationArgs, shape: tuple[int, ...]) -> tuple[int, int]:
+    """The block rows and block columns that cover a 2-D shape."""
+    rows, cols = args.block_structure or (1, 1)
+    return -(-shape[0] // rows), -(-shape[1] // cols)
 
 
 def x_shape(rng: Random, args: QuantizationArgs, rank: int, size: int = 65) -> tuple[int, ...]:
@@ -243,10 +250,11 @@ def x_shape(rng: Random, args: QuantizationArgs, rank: int, size: int = 65) -> t
 
 
 def expanded(scale: Array, args: QuantizationArgs, shape: tuple[int, ...]) -> Array:
-    """The scale of each element, to aim with; where it does not fit, its first value."""
+    """The scale of each element of an ``x`` of some shape."""
     if args.strategy == "block":
         rows, cols = args.block_structure or (1, 1)
-        return scale.repeat(rows, 0).repeat(cols, 1)[: shape[0], : shape[1]]
+        blocks = np.broadcast_to(scale, block_counts(args, shape))
+        return blocks.repeat(rows, 0).repeat(cols, 1)[: shape[0], : shape[1]]
     if args.strategy in ("group", "tensor_group"):
         if scale.ndim == 1 and len(shape) > 1:
             scale = scale[:, None]
@@ -290,7 +298,8 @@ def case(
     shape = x_shape(rng, args, rank) if shape is None else shape
     units = scale_shape(rng, args, shape)
     scale = scales(rng, scale_dtype, units)
-    zero_point = None if zp_dtype is None else zero_points(rng, zp_dtype, args, units)
+    of_zero = units if rng.random() < 0.8 else tuple(1 for _ in units)
+    zero_point = None if zp_dtype is None else zero_points(rng, zp_dtype, args, of_zero)
     whole = None if global_dtype is None else scales(rng, global_dtype, (1,), 0.05)
     effective = expanded(scale, args, shape).astype(np.float64)
     effective = effective if whole is None else effective / whole.astype(np.float64)
@@ -312,3 +321,8 @@ def codes(rng: Random, args: QuantizationArgs, dtype: str, shape: tuple[int, ...
         low, high = calculate_range(args)
         return rng.integers(int(low), int(high) + 1, shape).astype(np.int8)
     return cast(rng.choice(code_midpoints(args), shape), dtype)
+
+
+def strided(x: Array) -> Array:
+    """The same values, not contiguous in memory."""
+    return np.repeat(x, 2, -1)[..., ::2]

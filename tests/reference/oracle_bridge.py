@@ -23,6 +23,11 @@ def dtype_of(name: str) -> np.dtype[Any]:
     return np.dtype(getattr(ml_dtypes, name, name))
 
 
+def none_or_dtype(name: str | None) -> np.dtype[Any] | None:
+    """The dtype of a name, if there is one."""
+    return None if name is None else dtype_of(name)
+
+
 def codes_of(array: Array) -> list[int]:
     """The bits of each element, in order, as unsigned integers."""
     unsigned = np.ascontiguousarray(array).view(np.dtype(f"u{array.dtype.itemsize}"))

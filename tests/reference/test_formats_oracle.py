@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qparity.reference import FORMATS as REFERENCE_FORMATS
-from qparity.reference import QuantizationArgs, calculate_range
+from qparity.reference import FloatFormat, QuantizationArgs, calculate_range
 from tests.oracle.args import calculate_range as exact_range
 from tests.oracle.formats import FORMATS, decode
 from tests.oracle.number import Number, exactly
@@ -91,6 +91,7 @@ def test_reference_has_every_format() -> None:
 def test_reference_rows_equal_the_oracle(name: str) -> None:
     """A row of the reference's table has the fields and limits that the codes have."""
     row, exact = REFERENCE_FORMATS[name], FORMATS[name]
+    assert isinstance(row, FloatFormat)
     assert row.bits == exact.bits
     assert exactly(Fraction(row.max)) == exact.max
     assert exactly(Fraction(row.min)) == exact.min
