@@ -31,7 +31,7 @@ def copy_memory(array: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], tuple[int, .
         )
     steps = [divmod(stride, array.itemsize) for stride in array.strides]
     whole = all(step >= 0 and rest == 0 for step, rest in steps)
-    if array.size == 0 or not array.flags.aligned or not whole:
+    if not array.flags.aligned or not whole:
         # the elements alone, in C order
         array = np.array(array, order="C", copy=True)
         steps = [divmod(stride, array.itemsize) for stride in array.strides]

@@ -2,14 +2,44 @@
 
 import importlib
 import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import entry_points
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy.typing as npt
 
 ENTRY_POINT_GROUP = "qparity.backends"
-BUILT_IN = ("numpy", "torch:cpu", "torch:cuda")
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """A backend of this folder: its module, what makes it of a device, and what it needs.
+
+    Attributes:
+        module: name of the module, relative to this folder.
+        factory: a function of the module that takes ``device``; empty if the module is the backend.
+        device: where the arrays live.
+        library: what must be installed; empty if nothing must.
+        extra: the extra of qparity that installs it.
+    """
+
+    module: str
+    factory: str = ""
+    device: str = ""
+    library: str = ""
+    extra: str = ""
+
+
+BUILT_IN: Mapping[str, BuiltIn] = MappingProxyType(
+    {
+        "numpy": BuiltIn("numpy_backend"),
+        "torch:cpu": BuiltIn("torch_eager", "TorchBackend", "cpu", "torch", "torch"),
+        "torch:cuda": BuiltIn("torch_eager", "TorchBackend", "cuda", "torch", "torch"),
+    }
+)
 
 
 @runtime_checkable
@@ -45,7 +75,7 @@ def load_backend(name: str) -> Backend:
     if not isinstance(name, str):
         raise TypeError(f"backend: {name!r} is not allowed; allowed: a string")
     if name in BUILT_IN:
-        return _built_in(name)
+        return cast(Backend, _built_in(name, BUILT_IN[name]))
     registered = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     found = registered[name].load() if name in registered else _imported(name, sorted(registered))
     missing = [
@@ -59,26 +89,23 @@ def load_backend(name: str) -> Backend:
     return cast(Backend, found)
 
 
-def _built_in(name: str) -> Backend:
-    if name == "numpy":
-        from . import numpy_backend
-
-        return numpy_backend
-    try:
-        importlib.import_module("torch")
-    except ModuleNotFoundError:
-        raise ValueError(
-            f"backend: {name!r} needs torch, which is not installed; pip install qparity[torch]"
-        ) from None
-    from .torch_eager import TorchBackend
-
-    return TorchBackend(name.removeprefix("torch:"))
+def _built_in(name: str, row: BuiltIn) -> object:
+    if row.library:
+        try:
+            importlib.import_module(row.library)
+        except ModuleNotFoundError:
+            raise ValueError(
+                f"backend: {name!r} needs {row.library}, which is not installed; "
+                f"pip install qparity[{row.extra}]"
+            ) from None
+    module = importlib.import_module(f"{__package__}.{row.module}")
+    return getattr(module, row.factory)(row.device) if row.factory else module
 
 
 def _imported(name: str, registered: list[str]) -> object:
-    module_name, _, attribute = name.partition(":")
+    module_name, colon, path = name.partition(":")
     found: object = _module(module_name)
-    for part in attribute.split(".") if attribute else ():
+    for part in path.split(".") if colon else ():
         found = getattr(found, part, None)
     if found is None:
         raise ValueError(
@@ -89,14 +116,15 @@ def _imported(name: str, registered: list[str]) -> object:
 
 
 def _module(name: str) -> ModuleType | None:
-    """The module of a dotted name, None if there is none; its own import errors are raised."""
+    """The module of a dotted name, None if there is none; what it raises itself is not caught."""
+    module = None
     parts = name.split(".")
-    if not all(part.isidentifier() for part in parts):
-        return None
-    for depth in range(1, len(parts) + 1):
-        try:
-            if importlib.util.find_spec(".".join(parts[:depth])) is None:
-                return None
-        except (ModuleNotFoundError, ValueError):
+    for depth, part in enumerate(parts, start=1):
+        whole = ".".join(parts[:depth])
+        in_package = module is None or hasattr(module, "__path__")
+        if not part.isidentifier() or not in_package:
             return None
-    return importlib.import_module(name)
+        if whole not in sys.modules and importlib.util.find_spec(whole) is None:
+            return None
+        module = importlib.import_module(whole)
+    return module

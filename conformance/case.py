@@ -17,6 +17,15 @@ __all__ = ["Case", "UnsupportedError", "run_case"]
 
 Outputs = dict[str, Array]
 Backend = ModuleType | object
+_QPARAMS, _RANGE = ("scale", "zero_point"), ("min_vals", "max_vals")
+_OUTPUT_NAMES = {
+    "calculate_range": ("q_min", "q_max"),
+    "calculate_qparams": _QPARAMS,
+    "compute_dynamic_scales_and_zp": _QPARAMS,
+    "minmax": _RANGE,
+    "memoryless_minmax": _RANGE,
+    "static_minmax": _RANGE,
+}
 
 
 class UnsupportedError(Exception):
@@ -63,15 +72,21 @@ class Case:
 
 def expected_outputs(case: Case) -> Outputs:
     """What the reference returns, by name of output."""
-    return named_outputs(getattr(reference, case.op)(**case.inputs))
+    return named_outputs(case.op, getattr(reference, case.op)(**case.inputs))
 
 
-def named_outputs(result: object, to_numpy: Callable[[Any], Any] = lambda value: value) -> Outputs:
-    """A result as named arrays: tuples by position, dicts by key, Python numbers as float64."""
+def named_outputs(
+    op: str, result: object, to_numpy: Callable[[Any], Any] = lambda value: value
+) -> Outputs:
+    """A result as named arrays: tuples by name, dicts by key, Python numbers as float64."""
     if isinstance(result, Mapping):
         return {str(key): _to_array(value, to_numpy) for key, value in result.items()}
     if isinstance(result, tuple):
-        return {f"[{i}]": _to_array(value, to_numpy) for i, value in enumerate(result)}
+        names: tuple[str, ...] = _OUTPUT_NAMES.get(op, ())
+        if len(names) != len(result):
+            names = tuple(f"[{i}]" for i in range(len(result)))
+        pairs = zip(names, result, strict=True)
+        return {name: _to_array(value, to_numpy) for name, value in pairs}
     return {"": _to_array(result, to_numpy)}
 
 
@@ -102,7 +117,7 @@ def run_case(
     kept = {key: _copied(value) for key, value in case.inputs.items()}
     try:
         native = {key: _to_native(value, backend) for key, value in case.inputs.items()}
-        actual = named_outputs(function(**native), to_numpy)
+        actual = named_outputs(case.op, function(**native), to_numpy)
         changed = _changed_input(kept, native, to_numpy)
     except NotImplementedError as error:
         raise UnsupportedError(str(error) or "NotImplementedError") from error

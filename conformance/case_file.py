@@ -3,19 +3,19 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from qparity import reference
 from qparity.reference import QuantizationArgs, QuantizationScheme
 
 from .bits import Array, bits_of
 from .case import Case
 from .layouts import with_strides
+from .operations import public_operations
 
 __all__ = ["load_case", "save_case"]
 
@@ -36,8 +36,8 @@ def case_from_json(data: object) -> Case:
     if not isinstance(data, Mapping) or data.get("schema") != _SCHEMA:
         raise ValueError(f"schema: not a case file; allowed: schema {_SCHEMA}")
     op, inputs = data.get("op"), data.get("inputs")
-    if not isinstance(op, str) or op not in reference.__all__:
-        raise ValueError(f"op: {op!r} is not an operation; allowed: {reference.__all__}")
+    if not isinstance(op, str) or op not in public_operations():
+        raise ValueError(f"op: {op!r} is not an operation; allowed: {public_operations()}")
     if not isinstance(inputs, Mapping):
         raise ValueError("inputs: missing; allowed: an object of inputs by name")
     return Case(op, {str(key): _decode(str(key), value) for key, value in inputs.items()})
@@ -70,7 +70,10 @@ def load_case(path: Path) -> Case:
         data = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not JSON ({error})") from error
-    return case_from_json(data)
+    try:
+        return case_from_json(data)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _encode_all(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,25 +108,17 @@ def _encode_array(array: Array) -> dict[str, Any]:
 def _decode(field: str, value: object) -> Any:  # noqa: ANN401 - any input
     if not isinstance(value, Mapping):
         return value
+    if len(value) != 1 or not value.keys() <= _KINDS:
+        raise ValueError(f"{field}: {list(value)} is not allowed; allowed: one of {sorted(_KINDS)}")
+    ((kind, content),) = value.items()
+    if kind == "tuple" and isinstance(content, list):
+        return tuple(_decode(field, item) for item in content)
+    if kind == "dict" and isinstance(content, Mapping):
+        return {str(key): _decode(f"{field}[{key}]", item) for key, item in content.items()}
     try:
-        (kind, content), *more = value.items()
-        if more:
-            raise ValueError(f"{field}: more than one kind of value")
-        if kind == "array":
-            return _decode_array(content)
-        if kind == "args":
-            return QuantizationArgs.from_dict(content)
-        if kind == "scheme":
-            return QuantizationScheme.from_dict(content)
-        if kind == "dtype":
-            return _dtype(content)
-        if kind == "tuple":
-            return tuple(_decode(field, item) for item in content)
-        if kind == "dict":
-            return {str(key): _decode(str(key), item) for key, item in content.items()}
-    except (KeyError, TypeError, AttributeError) as error:
+        return _LEAVES[kind](content)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         raise ValueError(f"{field}: cannot be read ({error!r})") from error
-    raise ValueError(f"{field}: unknown kind {kind!r} of value")
 
 
 def _decode_array(content: Mapping[str, Any]) -> Array:
@@ -136,3 +131,12 @@ def _decode_array(content: Mapping[str, Any]) -> Array:
 
 def _dtype(name: str) -> np.dtype:
     return np.dtype(getattr(ml_dtypes, name, name))
+
+
+_LEAVES: Mapping[str, Callable[[Any], Any]] = {
+    "array": _decode_array,
+    "args": QuantizationArgs.from_dict,
+    "scheme": QuantizationScheme.from_dict,
+    "dtype": _dtype,
+}
+_KINDS = {*_LEAVES, "tuple", "dict"}

@@ -30,7 +30,8 @@ class Counterexample:
 def lines_of(found: Counterexample) -> list[str]:
     """The inputs, both answers and their distance, one line each, without indentation."""
     shown = _shown(found.case.inputs)
-    lines = [line for name, value in shown for line in _input_lines(name, value)]
+    width = 1 + max((len(name) for name, _ in shown), default=0)
+    lines = [line for name, value in shown for line in _input_lines(name, value, max(width, 7))]
     lines += _answer_lines(found)
     note = _tie_note(found.case)
     return lines + ([note] if note else [])
@@ -75,21 +76,21 @@ def _shown(inputs: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return flat
 
 
-def _input_lines(name: str, value: object) -> list[str]:
+def _input_lines(name: str, value: object, width: int) -> list[str]:
     if not isinstance(value, np.ndarray):
-        return [f"{name:<11}{value.name if isinstance(value, np.dtype) else value!r}"]
+        return [f"{name:<{width}}{value.name if isinstance(value, np.dtype) else value!r}"]
     flat = np.atleast_1d(value)
     nonzero = np.argwhere(_nonzero(flat))
     places = [tuple(int(i) for i in row) for row in nonzero] or [(0,) * flat.ndim]
     if flat.size == 0:
-        return [f"{name:<11}{value.dtype.name} {value.shape} empty"]
-    lines = [_number_line(name, flat, place) for place in places[:_MOST]]
+        return [f"{name:<{width}}{value.dtype.name} {value.shape} empty"]
+    lines = [_number_line(name, flat, place, width) for place in places[:_MOST]]
     if len(places) > _MOST:
-        lines.append(f"{'':<11}and {len(places) - _MOST} more that are not 0")
+        lines.append(f"{'':<{width}}and {len(places) - _MOST} more that are not 0")
     if flat.size > len(places):
-        lines.append(f"{'':<11}of shape {value.shape}, the others 0")
+        lines.append(f"{'':<{width}}of shape {value.shape}, the others 0")
     if value.ndim and not value.flags.c_contiguous:
-        lines.append(f"{'':<11}of shape {value.shape} and strides {value.strides} in bytes")
+        lines.append(f"{'':<{width}}of shape {value.shape} and strides {value.strides} in bytes")
     return lines
 
 
@@ -97,12 +98,12 @@ def _nonzero(array: Array) -> Array:
     return np.asarray(bits_of(array) != 0)
 
 
-def _number_line(name: str, array: Array, place: tuple[int, ...]) -> str:
+def _number_line(name: str, array: Array, place: tuple[int, ...], width: int) -> str:
     value = array[place]
     where = "[" + ",".join(str(i) for i in place) + "]"
     hexadecimal = f"{hex_float(value):>16}" if is_float(array.dtype) else f"{'':>16}"
     return (
-        f"{name:<11}{array.dtype.name} {where:<6} {hex_bits(value):>10} {hexadecimal}   "
+        f"{name:<{width}}{array.dtype.name} {where:<6} {hex_bits(value):>10} {hexadecimal}   "
         f"{decimal(value)}"
     )
 
@@ -113,7 +114,7 @@ def _answer_lines(found: Counterexample) -> list[str]:
         return [difference.detail]
     expected = found.expected[difference.output][difference.index]
     actual = found.actual[difference.output][difference.index]
-    name = f"{difference.output}{list(difference.index)} " if difference.output else ""
+    name = f"{difference.output} {list(difference.index)} " if difference.output else ""
     first = f"{name}expected  {hex_bits(expected)} {decimal(expected)}"
     second = f"actual  {hex_bits(actual)} {decimal(actual)}"
     return [f"{first}      {second}      {distance(expected, actual)}"]

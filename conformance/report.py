@@ -12,21 +12,30 @@ from .verify import Report
 
 __all__ = ["print_report", "report_to_json"]
 
-_MOST_FAILURES = 12
+_SHOWN_PER_OPERATION = 2
 
 
 def print_report(report: Report, console: Console) -> None:
     """The counterexamples, then a table of the operations, then one line that sums up."""
     failures = [o for o in report.outcomes if o.status not in ("PASS", "UNSUPPORTED")]
-    for outcome in failures[:_MOST_FAILURES]:
+    shown = _some_of_each(failures)
+    for outcome in shown:
         for line in failure_lines(outcome, report.backend):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if len(failures) > _MOST_FAILURES:
-        console.print(f"and {len(failures) - _MOST_FAILURES} more that differ; --json has them all")
+    if len(failures) > len(shown):
+        console.print(f"and {len(failures) - len(shown)} more that differ; --json has them all")
     console.print(_table(report))
     for note in report.notes:
         console.print(f"not run: {note}", markup=False, highlight=False, soft_wrap=True)
     console.print(_verdict(report), markup=False, highlight=False, soft_wrap=True)
+
+
+def _some_of_each(failures: list[Outcome]) -> list[Outcome]:
+    """The first failures of every operation."""
+    by_op: dict[str, list[Outcome]] = {}
+    for outcome in failures:
+        by_op.setdefault(outcome.op, []).append(outcome)
+    return [outcome for group in by_op.values() for outcome in group[:_SHOWN_PER_OPERATION]]
 
 
 def failure_lines(outcome: Outcome, backend: str) -> list[str]:
@@ -34,7 +43,9 @@ def failure_lines(outcome: Outcome, backend: str) -> list[str]:
     found = outcome.counterexample
     if found is None:
         return [f"{outcome.status} {outcome.op} {outcome.check}: {outcome.detail}"]
-    head = f"{outcome.status} {outcome.op} {found.case.label}".ljust(52)
+    has_args = any(key in found.case.inputs for key in ("args", "scheme"))
+    label = found.case.label if has_args else outcome.check
+    head = f"{outcome.status} {outcome.op} {label}".ljust(52)
     count = f"{outcome.differing:,} of {outcome.elements:,} elements differ"
     lines = [f"{head} {count}"] + [f"  {line}" for line in lines_of(found)]
     if outcome.detail:
@@ -108,7 +119,10 @@ def _verdict_of(outcomes: list[Outcome]) -> str:
     if set(statuses) == {"UNSUPPORTED"}:
         return "[yellow]UNSUPPORTED[/yellow]"
     unsupported = statuses.count("UNSUPPORTED")
-    return "[green]equal[/green]" + (f", {unsupported} unsupported" if unsupported else "")
+    calls = sum(outcome.unsupported for outcome in outcomes if outcome.status == "PASS")
+    notes = [f", {unsupported:,} unsupported"] if unsupported else []
+    notes += [f", {calls:,} calls unsupported"] if calls else []
+    return "[green]equal[/green]" + "".join(notes)
 
 
 def _verdict(report: Report) -> str:

@@ -76,8 +76,8 @@ def run_check(
 
     Returns:
         PASS if every case was equal in bits; FAIL with the smallest counterexample otherwise;
-        UNSUPPORTED if the backend lacks the operation; ERROR if the check itself broke, or if
-        fewer examples were run than planned.
+        UNSUPPORTED if the backend lacks the operation, or declined every call; ERROR if the check
+        itself broke, or if fewer examples were run than planned.
     """
     outcome = Outcome(check.op, check.name)
     executed = [0]

@@ -50,7 +50,7 @@ def _operate(operation: np.ufunc, a: Array, b: Array) -> Array:
 
 
 def add(a: Array, b: Array) -> Array:
-    """``a + b``, rounded once to the working dtype."""
+    """``a + b``, rounded once to the working dtype; adding zeros only turns -0.0 into +0.0."""
     enlarges = np.broadcast_shapes(a.shape, b.shape) != a.shape
     if a.dtype == b.dtype and not enlarges and not bits(b).any():
         return positive_zero(a)

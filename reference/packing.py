@@ -181,6 +181,7 @@ def unpack_fp6_from_uint8(packed: Array, m: int, n: int, dtype: np.dtype = BFLOA
 
 @quiet
 def _pack_values(x: Array, row: FloatFormat, per: int) -> Array:
+    """The codes of values, joined; ``per`` of them fill whole bytes."""
     x = _two_dimensional(x, "x", WORKING_DTYPES)
     if x.shape[1] % per != 0:
         raise ValueError(f"x: {x.shape[1]} columns cannot be packed; allowed: a multiple of {per}")
@@ -196,6 +197,7 @@ def _pack_values(x: Array, row: FloatFormat, per: int) -> Array:
 
 
 def _unpack_values(data: Array, row: FloatFormat, dtype: np.dtype) -> Array:
+    """The values of codes that are joined in bytes."""
     values = _values_of_codes(row, as_dtype(dtype, "dtype", WORKING_DTYPES))
     return by_rows(lambda block: values.take(split_bits(data[block], row.bits)), data)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from .dtypes import Array
 
-_ELEMENTS = 1 << 16
+_ELEMENTS = 1 << 17
 
 
 def by_rows(function: Callable[[slice], Array], x: Array) -> Array:

@@ -1,0 +1,100 @@
+"""``qparity verify``: hold a backend to the reference."""
+
+import argparse
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..report import print_report, report_to_json
+from ..scheme_file import load_schemes
+from ..verify import LEVELS, verify
+from ..weights import matrices, read_tensors
+from .console import EXIT_CODES, check_writable, console, with_progress, write_json
+from .load import load
+
+
+def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type for it
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "verify",
+        help="hold a backend to the reference, bit for bit",
+        description="Hold a backend to the reference, bit for bit.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument(
+        "backend",
+        metavar="BACKEND",
+        help="numpy, torch:cpu, torch:cuda, package.module or package.module:object",
+    )
+    parser.add_argument(
+        "--level", choices=LEVELS, help="of made-up inputs; default: quick, none with --weights"
+    )
+    several = {"action": "append", "default": []}
+    parser.add_argument(
+        "--op",
+        dest="operations",
+        metavar="NAME",
+        help="only this operation; may be given again",
+        **several,
+    )
+    parser.add_argument(
+        "--scheme",
+        dest="schemes",
+        metavar="PRESET|FILE.json",
+        help="only the args of this scheme; may be given again",
+        **several,
+    )
+    parser.add_argument("--compute-dtype", choices=["float32"], help="the rule of fused kernels")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE.safetensors",
+        help="run the weight presets over its 2-D tensors",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    parser.add_argument("--jobs", type=positive, help="processes; default: one per core")
+    parser.add_argument("--json", metavar="FILE", help="write the report as JSON; - is stdout")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    tensors = None if options.weights is None else read_tensors(options.weights)
+    if tensors is not None and not matrices(tensors):
+        raise ValueError(
+            f"weights: {options.weights} has no 2-D float tensor; allowed: one or more"
+        )
+    check_writable(options.json)
+    report = verify(
+        load(options.backend),
+        name=options.backend,
+        level=options.level or ("quick" if tensors is None else None),
+        operations=options.operations,
+        schemes=load_schemes(options.schemes) if options.schemes else None,
+        compute_dtype=None if options.compute_dtype is None else np.dtype(np.float32),
+        weights=tensors,
+        seed=options.seed,
+        track=with_progress,
+        load=partial(load, options.backend),
+        jobs=options.jobs or _jobs(options.level),
+    )
+    print_report(report, console(sys.stderr if options.json == "-" else sys.stdout))
+    if options.json is not None:
+        write_json(report_to_json(report), options.json)
+    return report.exit_code
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, for the parser."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: 1 or more")
+    return int(text)
+
+
+def _jobs(level: str | None) -> int:
+    """One process per core, but one alone for what is over in seconds."""
+    return 1 if level == "smoke" else min(os.cpu_count() or 1, 8)
