@@ -8,6 +8,7 @@ Numbers in (``values``, ``ranges``, ``shapes``, ``layouts``), made into cases of
 from .case import Case, run_case
 from .compare import Difference, equal_bits, find_difference
 from .operations import all_checks, public_operations
+from .pytest_entry import conformance_tests
 from .run import Outcome, run_check
 from .verify import Report, verify
 
@@ -17,6 +18,7 @@ __all__ = [
     "Outcome",
     "Report",
     "all_checks",
+    "conformance_tests",
     "equal_bits",
     "find_difference",
     "public_operations",

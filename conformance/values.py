@@ -55,7 +55,8 @@ def any_bits(rng: Rng, shape: tuple[int, ...], dtype: np.dtype) -> Array:
     """Values of every magnitude: uniform over the finite bit patterns."""
     raw = rng.integers(0, 1 << (8 * dtype.itemsize), shape, dtype=np.uint64)
     values = raw.astype(f"u{dtype.itemsize}").view(dtype)
-    return np.where(np.isfinite(values), values, dtype.type(1.5))
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(values), values, dtype.type(1.5))
 
 
 def with_nan(rng: Rng, array: Array, share: float = 0.05) -> Array:

@@ -10,7 +10,7 @@ from qparity.reference import QuantizationArgs
 GROUPS = ("group", "tensor_group")
 
 # Elements of one piece on the CPU, where a piece and its float32 copies stay in the cache.
-_PIECE = {"cpu": 1 << 17}
+PIECE = {"cpu": 1 << 17}
 # Shorter groups are spread over their elements first: a broadcast inner loop would be as short.
 _SHORT = 64
 
@@ -48,7 +48,7 @@ class Units:
         if axis is None:
             axis = next((i for i, n in enumerate(self.x.shape) if n != 1), 0)
         rows = self.x.shape[axis]
-        limit = _PIECE.get(self.x.device.type, self.x.numel())
+        limit = PIECE.get(self.x.device.type, self.x.numel())
         step = max(1, limit * rows // max(1, self.x.numel()))
         for start in range(0, rows, step):
             count = min(step, rows - start)
