@@ -7,6 +7,7 @@ from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
+from .known_failure import KnownFailure
 from .operations import Check
 from .run import Outcome, run_check
 
@@ -22,12 +23,14 @@ class Plan:
         checks: returns the checks, each with its number of examples; likewise.
         seed: of the run.
         cases_folder: where counterexamples are written; None: nowhere.
+        known: failures that are accepted.
     """
 
     load: Callable[[], object]
     checks: Callable[[], Sequence[tuple[Check, int]]]
     seed: int
     cases_folder: Path | None
+    known: Sequence[KnownFailure] = ()
 
 
 def run_in_processes(plan: Plan, jobs: int) -> Iterator[Outcome]:
@@ -56,5 +59,10 @@ def _run(index: int) -> Outcome:
     check, examples = checks[index]
     plan = _PLAN["plan"]
     return run_check(
-        check, backend, seed=plan.seed, examples=examples, cases_folder=plan.cases_folder
+        check,
+        backend,
+        seed=plan.seed,
+        examples=examples,
+        cases_folder=plan.cases_folder,
+        known=plan.known,
     )

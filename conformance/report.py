@@ -17,7 +17,7 @@ _SHOWN_PER_OPERATION = 2
 
 def print_report(report: Report, console: Console) -> None:
     """The counterexamples, then a table of the operations, then one line that sums up."""
-    failures = [o for o in report.outcomes if o.status not in ("PASS", "UNSUPPORTED")]
+    failures = [o for o in report.outcomes if o.status not in ("PASS", "KNOWN", "UNSUPPORTED")]
     shown = _some_of_each(failures)
     for outcome in shown:
         for line in failure_lines(outcome, report.backend):
@@ -113,9 +113,9 @@ def _order(report: Report) -> Any:  # noqa: ANN401 - a sort key
 
 def _verdict_of(outcomes: list[Outcome]) -> str:
     statuses = [outcome.status for outcome in outcomes]
-    for status, style in (("ERROR", "red"), ("FAIL", "red"), ("BLOCKED", "red")):
+    for status in ("ERROR", "FIXED", "FAIL", "BLOCKED"):
         if status in statuses:
-            return f"[{style}]{status} {statuses.count(status)} of {len(statuses)}[/{style}]"
+            return f"[red]{status} {statuses.count(status)} of {len(statuses)}[/red]"
     if set(statuses) == {"UNSUPPORTED"}:
         return "[yellow]UNSUPPORTED[/yellow]"
     unsupported = statuses.count("UNSUPPORTED")
@@ -129,6 +129,7 @@ def _verdict(report: Report) -> str:
     counts = report.counts
     versions = ", ".join(f"{k} {v}" for k, v in report.environment.items())
     head = {0: "EQUAL", 1: "DIFFERENT", 5: "NOTHING WAS RUN"}[report.exit_code]
+    head = "EQUAL BUT FOR WHAT IS KNOWN" if head == "EQUAL" and "KNOWN" in counts else head
     statuses = ", ".join(f"{n:,} {status}" for status, n in counts.items() if status.isupper())
     return (
         f"{head}: {report.backend}: {statuses}; {counts['cases']:,} cases, "

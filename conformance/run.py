@@ -1,7 +1,7 @@
 """Run checks on a backend; count what was run; keep and shrink what differs."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from .case import Case, Outputs, UnsupportedError, expected_outputs, run_case
 from .case_file import save_case
 from .compare import Difference
 from .explain_case import Counterexample
+from .known_failure import KnownFailure
 from .operations import Check
 from .shrink import shrink
 
@@ -37,7 +38,7 @@ class Outcome:
     Attributes:
         op: the operation.
         check: the name of the check.
-        status: PASS, FAIL, UNSUPPORTED, BLOCKED or ERROR.
+        status: PASS, FAIL, KNOWN, FIXED, UNSUPPORTED, BLOCKED or ERROR.
         cases: calls made and compared.
         elements: numbers compared.
         differing: numbers that differ.
@@ -46,6 +47,7 @@ class Outcome:
         detail: one line on what is not PASS or FAIL.
         counterexample: the shrunk case, where one differs.
         case_file: where it was written, if it was.
+        known: the known failures that were met.
     """
 
     op: str
@@ -59,11 +61,18 @@ class Outcome:
     detail: str = ""
     counterexample: Counterexample | None = None
     case_file: Path | None = None
+    known: set[KnownFailure] = field(default_factory=set)
     failures: list[Case] = field(default_factory=list, repr=False)
 
 
 def run_check(
-    check: Check, backend: object, *, seed: int, examples: int, cases_folder: Path | None = None
+    check: Check,
+    backend: object,
+    *,
+    seed: int,
+    examples: int,
+    cases_folder: Path | None = None,
+    known: Sequence[KnownFailure] = (),
 ) -> Outcome:
     """Run one check.
 
@@ -73,9 +82,11 @@ def run_check(
         seed: the same seed gives the same cases.
         examples: how many examples are drawn, each of several cases.
         cases_folder: where the counterexample is written; None: nowhere.
+        known: failures that are accepted.
 
     Returns:
-        PASS if every case was equal in bits; FAIL with the smallest counterexample otherwise;
+        PASS if every case was equal in bits; KNOWN if those that differ are all known; FAIL with
+        the smallest counterexample otherwise;
         UNSUPPORTED if the backend lacks the operation, or declined every call; ERROR if the check
         itself broke, or if fewer examples were run than planned.
     """
@@ -88,7 +99,7 @@ def run_check(
     def execute(example_seed: int, nan: bool) -> None:
         with np.errstate(all="ignore"):
             for case in check.cases(example_seed, nan):
-                _compare(case, backend, outcome)
+                _compare(case, backend, outcome, known)
         executed[0] += 1
 
     return finish(execute, outcome, backend, (examples, executed), cases_folder)
@@ -131,6 +142,9 @@ def finish(
         outcome.status = "UNSUPPORTED"
     elif outcome.cases == 0:
         outcome.status, outcome.detail = "ERROR", "no case was run"
+    elif outcome.known and not outcome.failures:
+        outcome.status = "KNOWN"
+        outcome.detail = "; ".join(sorted(entry.reason for entry in outcome.known))
     elif outcome.failures:
         outcome.status = "FAIL"
         with np.errstate(all="ignore"):
@@ -139,7 +153,9 @@ def finish(
     return outcome
 
 
-def _compare(case: Case, backend: object, outcome: Outcome) -> None:
+def _compare(
+    case: Case, backend: object, outcome: Outcome, known: Sequence[KnownFailure] = ()
+) -> None:
     expected = expected_outputs(case)
     try:
         _, _, difference = run_case(case, backend, expected)
@@ -151,7 +167,10 @@ def _compare(case: Case, backend: object, outcome: Outcome) -> None:
     outcome.elements += _count(expected)
     if difference is not None:
         outcome.differing += difference.count
-        if len(outcome.failures) < _KEPT_FAILURES:
+        entry = next((entry for entry in known if entry.matches(case, outcome.check)), None)
+        if entry is not None:
+            outcome.known.add(entry)
+        elif len(outcome.failures) < _KEPT_FAILURES:
             outcome.failures.append(case)
 
 

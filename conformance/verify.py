@@ -11,6 +11,8 @@ import numpy as np
 from qparity.reference import QuantizationScheme
 
 from .bits import Array
+from .known import replay_witnesses, unmatched
+from .known_failure import KnownFailure
 from .operations import Check, all_checks, public_operations, scheme_checks
 from .pool import Plan, run_in_processes
 from .probes import environment, probe_bridge, probe_subnormals
@@ -56,9 +58,9 @@ class Report:
     def exit_code(self) -> int:
         """0 all equal, 1 a difference, 5 nothing was run."""
         compared = [o for o in self.outcomes if o.op != "bridge"]
-        if any(o.status in ("FAIL", "ERROR", "BLOCKED") for o in self.outcomes):
+        if any(o.status in ("FAIL", "FIXED", "ERROR", "BLOCKED") for o in self.outcomes):
             return 1
-        return 0 if any(o.status == "PASS" for o in compared) else 5
+        return 0 if any(o.status in ("PASS", "KNOWN") for o in compared) else 5
 
 
 def verify(
@@ -75,6 +77,7 @@ def verify(
     track: Track = untracked,
     load: Callable[[], object] | None = None,
     jobs: int = 1,
+    known: Sequence[KnownFailure] = (),
 ) -> Report:
     """Hold a backend to the reference, bit for bit.
 
@@ -91,6 +94,7 @@ def verify(
         track: wraps the outcomes and their planned number, to show progress.
         load: makes the backend again in another process; needed for ``jobs`` above 1.
         jobs: how many processes run the checks; weights are run in this one.
+        known: failures of the backend that are accepted, each with a witness, replayed first.
 
     Raises:
         ValueError: if a level or an operation is unknown.
@@ -106,16 +110,18 @@ def verify(
     checks = partial(plan, level, tuple(operations), schemes, compute_dtype)
     steps = _weight_steps(backend, weights or {}, schemes, operations, cases_folder, report.notes)
     if jobs > 1 and load is not None and level is not None:
-        sampled = run_in_processes(Plan(load, checks, seed, cases_folder), jobs)
+        sampled = run_in_processes(Plan(load, checks, seed, cases_folder, known), jobs)
     else:
-        sampled = _run_here(checks(), backend, seed, cases_folder)
+        sampled = _run_here(checks(), backend, seed, cases_folder, known)
     outcomes = chain(sampled, (step() for step in steps))
     planned = len(checks()) + len(steps)
     if any(outcome.status == "FAIL" for outcome in report.outcomes):
         report.outcomes.append(_blocked(planned))
         return report
+    report.outcomes += replay_witnesses(known, backend)
     results = list(track(outcomes, planned))
     report.outcomes += results
+    report.outcomes += unmatched(known, results)
     if len(results) != planned:
         detail = f"planned {planned} checks, executed {len(results)}"
         report.outcomes.append(Outcome("all", "all", status="ERROR", detail=detail))
@@ -123,10 +129,16 @@ def verify(
 
 
 def _run_here(
-    checks: Sequence[tuple[Check, int]], backend: object, seed: int, folder: Path | None
+    checks: Sequence[tuple[Check, int]],
+    backend: object,
+    seed: int,
+    folder: Path | None,
+    known: Sequence[KnownFailure],
 ) -> Iterator[Outcome]:
     for check, examples in checks:
-        yield run_check(check, backend, seed=seed, examples=examples, cases_folder=folder)
+        yield run_check(
+            check, backend, seed=seed, examples=examples, cases_folder=folder, known=known
+        )
 
 
 def plan(

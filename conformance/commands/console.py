@@ -18,7 +18,7 @@ T = TypeVar("T")
 def console(file: Any = None) -> Console:  # noqa: ANN401 - any text stream
     """A console that does not squeeze tables when its output goes to a pipe."""
     stream = sys.stdout if file is None else file
-    return Console(file=stream, width=None if stream.isatty() else _WIDTH_OF_A_PIPE)
+    return Console(file=stream, emoji=False, width=None if stream.isatty() else _WIDTH_OF_A_PIPE)
 
 
 def speaker() -> Callable[[str], None]:
@@ -40,7 +40,9 @@ def with_progress(items: Iterator[T], planned: int) -> Iterable[T]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
+    out = Console(file=sys.stderr)
+    hidden = not out.is_terminal
+    with Progress(*columns, console=out, transient=True, disable=hidden) as progress:
         yield from progress.track(items, total=planned, description="checks")
 
 

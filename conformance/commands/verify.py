@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ..known import known_to_toml, load_known, still_known
 from ..report import print_report, report_to_json
 from ..scheme_file import load_schemes
 from ..verify import LEVELS, verify
 from ..weights import matrices, read_tensors
-from .console import EXIT_CODES, check_writable, console, with_progress, write_json
+from .console import EXIT_CODES, check_writable, console, with_progress, write_json, write_text
 from .load import load
 
 
@@ -58,6 +59,10 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--jobs", type=positive, help="processes; default: one per core")
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON; - is stdout")
+    parser.add_argument("--known", type=Path, metavar="FILE.toml", help="failures to accept")
+    parser.add_argument(
+        "--update-known", action="store_true", help="drop what is fixed from the file of --known"
+    )
     parser.set_defaults(run=run)
 
 
@@ -69,6 +74,9 @@ def run(options: argparse.Namespace) -> int:
             f"weights: {options.weights} has no 2-D float tensor; allowed: one or more"
         )
     check_writable(options.json)
+    if options.update_known and options.known is None:
+        raise ValueError("update-known: no file to update; allowed: together with --known")
+    known = () if options.known is None else load_known(options.known)
     report = verify(
         load(options.backend),
         name=options.backend,
@@ -81,7 +89,10 @@ def run(options: argparse.Namespace) -> int:
         track=with_progress,
         load=partial(load, options.backend),
         jobs=options.jobs or _jobs(options.level),
+        known=known,
     )
+    if options.update_known:
+        write_text(known_to_toml(still_known(known, report.outcomes)), str(options.known))
     print_report(report, console(sys.stderr if options.json == "-" else sys.stdout))
     if options.json is not None:
         write_json(report_to_json(report), options.json)
