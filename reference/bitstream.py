@@ -23,7 +23,7 @@ def join_bits(codes: Array, width: int, word_bytes: int = 1) -> Array:
     for i in range(size):
         data[..., i] = words >> (8 * i)
     filled = -(-count * width // (8 * word_bytes)) * word_bytes
-    return _resized(data.reshape(*words.shape[:-1], -1), filled)
+    return _resized(data.reshape(*words.shape[:-1], words.shape[-1] * size), filled)
 
 
 def split_bits(data: Array, width: int) -> Array:

@@ -109,7 +109,7 @@ def odd_args(rng: np.random.Generator, strategy: str, kind: str, bits: int) -> Q
 
 
 def odd_module(rng: np.random.Generator, args: QuantizationArgs) -> Tensors:
-    """A module of a dtype that upstream can make qparams of, with tails in both dimensions."""
+    """A module of a dtype that upstream can make qparams of, its weight on ties of its codes."""
     scale_dtype = "uint8" if args.scale_dtype is None else args.scale_dtype.name
     fitting = [w for w in generators.WORKING if generators.representable(scale_dtype, w)]
     shape = (int(rng.choice([9, 33, 130])), (args.group_size or 12) * int(rng.integers(1, 4)))
@@ -117,6 +117,10 @@ def odd_module(rng: np.random.Generator, args: QuantizationArgs) -> Tensors:
         shape = (3, *shape)
     weight = generators.ordinary(rng, str(rng.choice(fitting)), int(np.prod(shape)), 1)
     tensors = module_of(weight.reshape(shape), args)
+    scale = generators.expanded(tensors["weight_scale"], args, shape).astype(np.float64)
+    scale = scale / tensors.get("weight_global_scale", np.ones(1)).astype(np.float64)
+    shift = generators.expanded(tensors["weight_zero_point"], args, shape).astype(np.float64)
+    tensors["weight"] = generators.aimed(rng, weight.dtype.name, args, scale, shift)
     if args.symmetric and rng.random() < 0.5:
         del tensors["weight_zero_point"]
     return tensors

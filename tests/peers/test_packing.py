@@ -55,3 +55,18 @@ def test_float_bytes(bits: int, dtype: str) -> None:
         assert_same(ours, theirs)
         assert_same(getattr(reference, pack)(theirs), getattr(upstream, pack)(theirs))
         assert_same(getattr(reference, pack)(generators.strided(theirs)), packed)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (4, 0), (0, 0), (2, 0, 4), (2, 4, 0)])
+@pytest.mark.parametrize("packed_dim", [0, 1])
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_nothing(bits: int, packed_dim: int, shape: tuple[int, ...]) -> None:
+    """An empty array packs to upstream's empty words, which unpack to it."""
+    codes = np.zeros(shape, np.int8)
+    words = reference.pack_to_int32(codes, bits, packed_dim)
+    assert_same(words, upstream.pack_to_int32(codes, bits, packed_dim))
+    assert_same(reference.unpack_from_int32(words, bits, shape, packed_dim), codes)
+    if len(shape) == 2:
+        empty = codes.astype(np.float32)
+        for pack in ("pack_fp4_to_uint8", "pack_fp6_to_uint8"):
+            assert_same(getattr(reference, pack)(empty), getattr(upstream, pack)(empty))

@@ -114,3 +114,14 @@ def test_of_empty_tensors(strategy: str) -> None:
     x, scale = np.zeros((0, columns), np.float32), np.ones(shape, np.float32)
     ours, theirs = (f.quantize(x, scale, None, args) for f in (reference, upstream))
     assert_same(ours, theirs)
+
+
+def test_of_zero_points_of_lower_rank() -> None:
+    """Under a 2-D scale a 1-D zero-point is one value a group, as ordinary broadcasting has it."""
+    args = QuantizationArgs(strategy="group", group_size=4)
+    x = np.linspace(-9, 9, 24, dtype=np.float32).reshape(3, 8)
+    scale, zero_point = np.full((3, 2), 0.5, np.float32), np.array([3, -5], np.int8)
+    ours, theirs = (f.quantize(x, scale, zero_point, args) for f in (reference, upstream))
+    assert_same(ours, theirs)
+    ours, theirs = (f.dequantize(theirs, scale, zero_point, args) for f in (reference, upstream))
+    assert_same(ours, theirs)
