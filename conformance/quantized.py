@@ -96,6 +96,7 @@ def _inputs(rng: Rng, spec: Spec, args: QuantizationArgs) -> dict[str, Any]:
     if whole is not None:
         inputs["global_scale"] = whole
     grouped = args.strategy in ("group", "tensor_group")
+    grouped = grouped and (zero_point is None or zero_point.shape == shapes.scale)
     if grouped and len(shapes.x) > 1 and len(shapes.scale) > 1 and rng.random() < 0.2:
         groups = shapes.scale[-1]
         g_idx = rng.integers(0, groups, shapes.x[-1])
@@ -109,9 +110,12 @@ def _zero_point(rng: Rng, shapes: Shapes, args: QuantizationArgs) -> Array | Non
     dtype = args.zp_dtype
     if dtype is None or rng.random() < (0.4 if args.symmetric else 0.1):
         return None
+    shape = shapes.scale
+    if len(shape) == 2 and rng.random() < 0.15:
+        shape = [(1,), (1, shape[1]), (shape[0], 1)][int(rng.integers(3))]
     if args.symmetric:
-        return np.zeros(shapes.scale, dtype)
-    return rng.choice(codes_of(args.code_format), shapes.scale).astype(dtype)
+        return np.zeros(shape, dtype)
+    return rng.choice(codes_of(args.code_format), shape).astype(dtype)
 
 
 def _finite(values: Array) -> Array:

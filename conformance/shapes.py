@@ -58,6 +58,7 @@ def per_element(scale: Array, shapes: Shapes, args: QuantizationArgs) -> Array:
     x = shapes.x or (1,)
     if args.strategy == "block" and args.block_structure is not None:
         rows, cols = args.block_structure
+        values = np.broadcast_to(values, (-(-x[0] // rows), -(-x[1] // cols)))
         return values.repeat(rows, 0).repeat(cols, 1)[: x[0], : x[1]]
     if args.strategy in ("group", "tensor_group"):
         groups = x[-1] // (args.group_size or 1)
@@ -74,4 +75,6 @@ def _of_blocks(rng: Rng, args: QuantizationArgs) -> Shapes:
     rows, cols = args.block_structure or (1, 1)
     high, wide = (int(rng.integers(1, max(2, min(3, 160 // n + 1)))) for n in (rows, cols))
     short = int(rng.integers(0, rows)), int(rng.integers(0, cols))
-    return Shapes((high * rows - short[0], wide * cols - short[1]), (high, wide))
+    x = high * rows - short[0], wide * cols - short[1]
+    scales = [(high, wide), (high, wide), (high, wide), (wide,), (1, wide), (1,)]
+    return Shapes(x, scales[int(rng.integers(len(scales)))])

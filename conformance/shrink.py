@@ -131,8 +131,10 @@ def _value_at(value: Array, index: tuple[int, ...], shape: tuple[int, ...], case
     args: QuantizationArgs = case.inputs["args"]
     value = np.atleast_1d(value)
     if args.strategy == "block" and args.block_structure is not None:
-        block = tuple(i // n for i, n in zip(index, args.block_structure, strict=True))
-        return np.asarray(value[block])
+        sizes = args.block_structure
+        counts = tuple(-(-n // size) for n, size in zip(shape, sizes, strict=True))
+        block = tuple(i // size for i, size in zip(index, sizes, strict=True))
+        return np.asarray(np.broadcast_to(value, counts)[block])
     if args.strategy in ("group", "tensor_group"):
         g_idx = case.inputs.get("g_idx")
         group = index[-1] // (args.group_size or 1)

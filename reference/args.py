@@ -62,8 +62,8 @@ class QuantizationArgs:
             is positive, ``channel`` if it is -1.
         block_structure: rows and columns of a block, ``(128, 128)`` or ``"128x128"``.
         dynamic: ``True`` if qparams are made at run time, ``"local"`` if only the local scale is.
-        actorder: ``"weight"`` (alias ``"static"``); ``"group"``, ``"dynamic"`` and ``True`` are read
-            from checkpoints of releases up to 0.18 and mean ``"group"``.
+        actorder: ``"weight"`` (alias ``"static"``); ``"group"``, ``"dynamic"`` and ``True``, of
+            checkpoints of releases up to 0.18, mean ``"group"``.
         scale_dtype: the scale is rounded to it, and stored in it; None: not rounded.
         zp_dtype: the dtype of the zero-point; by default int8, or float8_e4m3fn for ``float``.
         observer: name of the observer; free text.
@@ -105,7 +105,7 @@ class QuantizationArgs:
         if self.zp_dtype is None:
             self._set("zp_dtype", INT8 if self.type == "int" else E4M3)
         if self.observer is not None and not isinstance(self.observer, str):
-            raise TypeError(f"observer: {self.observer!r} is not allowed; allowed: a string or None")
+            raise TypeError(f"observer: {self.observer!r} is not allowed; allowed: a string, None")
         if not isinstance(self.observer_kwargs, Mapping):
             raise TypeError(
                 f"observer_kwargs: {self.observer_kwargs!r} is not allowed; allowed: a mapping"

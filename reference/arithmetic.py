@@ -100,11 +100,10 @@ def clamp(x: Array, low: float, high: float) -> Array:
 
 
 def positive_zero(x: Array) -> Array:
-    """``x + 0``: -0.0 becomes +0.0, and no other value changes."""
+    """``x + 0``: -0.0 becomes +0.0, and no other value changes; ``x`` itself if it has none."""
     x_bits = bits(x)
-    negative_zero = x_bits.dtype.type(1 << (8 * x.itemsize - 1))
-    changed: Array = x_bits * (x_bits != negative_zero)
-    return changed.view(x.dtype)
+    negative_zero = x_bits == x_bits.dtype.type(1 << (8 * x.itemsize - 1))
+    return np.where(negative_zero, x.dtype.type(0), x) if negative_zero.any() else x
 
 
 def bits(x: Array) -> Array:

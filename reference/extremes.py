@@ -18,7 +18,7 @@ def extremes(x: Array, axis: Axes, keepdims: bool = False) -> tuple[Array, Array
         low, high = _extremes(x, axes, keepdims)
     else:
         both = by_rows(lambda block: np.stack(_extremes(x[block], axes, keepdims), axis=1), x)
-        low, high = both[:, 0], both[:, 1]
+        low, high = (np.ascontiguousarray(both[:, i]) for i in (0, 1))
     return positive_zero(low), positive_zero(high)
 
 

@@ -100,7 +100,8 @@ _FLOAT_ROWS = (
 )
 
 FORMATS: Mapping[str, FloatFormat | IntFormat] = MappingProxyType(
-    {row.name: row for row in _FLOAT_ROWS} | {f"int{b}": IntFormat(f"int{b}", b) for b in range(1, 9)}
+    {row.name: row for row in _FLOAT_ROWS}
+    | {f"int{bits}": IntFormat(f"int{bits}", bits) for bits in range(1, 9)}
 )
 
 

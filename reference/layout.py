@@ -56,6 +56,6 @@ def per_column(scale: Array, g_idx: Array) -> Array:
 
 
 def per_block(scale: Array, shape: tuple[int, ...], args: QuantizationArgs) -> Array:
-    """``(block rows, block columns)`` as ``(rows, columns)``: each element has its block's value."""
+    """``(block rows, block columns)`` as ``(rows, columns)``: to each element its block's value."""
     rows, cols = args.block_structure or (1, 1)
     return scale.repeat(rows, axis=0).repeat(cols, axis=1)[: shape[0], : shape[1]]

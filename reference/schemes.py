@@ -68,7 +68,9 @@ class QuantizationScheme:
             )
         for name, args in (("input_activations", inputs), ("output_activations", outputs)):
             if args is not None and args.actorder is not None:
-                raise ValueError(f"{name}: actorder {args.actorder!r} is not allowed; allowed: None")
+                raise ValueError(
+                    f"{name}: actorder {args.actorder!r} is not allowed; allowed: None"
+                )
         self._warn_of_group_sizes()
 
     @staticmethod

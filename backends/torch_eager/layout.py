@@ -84,6 +84,8 @@ def units(
     elif args.strategy in GROUPS:
         groups = split_groups(x, args.group_size)
         rank, x = x.ndim, groups if columns is None else x
+    # a scale of one value per row brings a zero-point of one value per row
+    per_row = any(field == "scale" and v is not None and v.ndim == 1 for field, v in parameters)
     laid_out = []
     for field, value in parameters:
         if value is None:
@@ -91,7 +93,7 @@ def units(
         if args.strategy == "block":
             value = _per_block(value, field, x)
         elif args.strategy in GROUPS:
-            value = _per_group(value, field, rank, columns)
+            value = _per_group(value, field, rank, columns, per_row=per_row)
         laid_out.append(_broadcastable(value, field, x))
     return Units(x, tuple(laid_out), shape, padded)
 
@@ -153,13 +155,12 @@ def _columns_to_groups(g_idx: torch.Tensor | None, columns: int) -> torch.Tensor
 
 
 def _per_group(
-    value: torch.Tensor, field: str, rank: int, columns: torch.Tensor | None
+    value: torch.Tensor, field: str, rank: int, columns: torch.Tensor | None, *, per_row: bool
 ) -> torch.Tensor:
     """``(..., groups)`` as ``(..., groups, 1)``, or as ``(..., columns)`` by ``g_idx``."""
     if rank == 1 and value.numel() == value.shape[-1]:
         value = value.reshape(-1)
-    elif rank > 1 and value.ndim == 1:
-        # one value per row
+    elif rank > 1 and value.ndim == 1 and per_row:
         value = value.unsqueeze(-1)
     if columns is None:
         return value.unsqueeze(-1)
@@ -175,13 +176,14 @@ def _per_group(
 def _per_block(value: torch.Tensor, field: str, x: torch.Tensor) -> torch.Tensor:
     """``(block rows, block columns)`` as ``(block rows, 1, block columns, 1)``."""
     blocks = (x.shape[0], x.shape[2])
-    if value.ndim != 2 or any(
-        have not in (1, n) for have, n in zip(value.shape, blocks, strict=True)
-    ):
+    fits = value.ndim <= 2 and all(
+        have in (1, n) for have, n in zip(reversed(value.shape), reversed(blocks), strict=False)
+    )
+    if not fits:
         raise ValueError(
             f"{field}: shape {tuple(value.shape)} is not allowed; allowed: {blocks}, the blocks"
         )
-    return value[:, None, :, None]
+    return value.expand(blocks)[:, None, :, None]
 
 
 def _broadcastable(value: torch.Tensor, field: str, x: torch.Tensor) -> torch.Tensor:

@@ -4,9 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .variant import Variant
+from ..bits import Array
+from .variant import Variant, exact
 
-__all__ = ["Fault"]
+__all__ = ["Fault", "changing"]
+
+Step = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Fault:
     Attributes:
         name: identifies it in reports.
         description: one line.
-        operations: where it shows; the first is where it is blamed.
+        operations: where it shows.
         steps: methods of ``Variant`` or operations, by name, that it replaces; each takes the
             variant first.
     """
@@ -24,9 +27,18 @@ class Fault:
     name: str
     description: str
     operations: tuple[str, ...]
-    steps: Mapping[str, Callable[..., Any]]
+    steps: Mapping[str, Step]
 
     def backend(self) -> Variant:
-        """A backend with this fault and no other."""
+        """A new backend with this fault and no other."""
         made: Variant = type(self.name, (Variant,), dict(self.steps))()
         return made
+
+
+def changing(change: Callable[[Array], Any], *names: str) -> dict[str, Step]:
+    """Operations whose result is changed."""
+
+    def changed(name: str) -> Step:
+        return lambda v, *a, **k: change(exact(v, name)(*a, **k))
+
+    return {name: changed(name) for name in names}

@@ -242,6 +242,8 @@ def _transposed_blocks(
 ) -> Array:
     if args.strategy == "block" and args.block_structure is not None:
         rows, cols = args.block_structure
+        counts = -(-x.shape[0] // rows), -(-x.shape[1] // cols)
+        value = np.broadcast_to(value, counts)
         full = value.T.reshape(value.shape).repeat(rows, 0).repeat(cols, 1)
         return full[: x.shape[0], : x.shape[1]]
     return Variant.spread(v, value, x, args, g_idx)
