@@ -163,11 +163,8 @@ def environment() -> str:
 def rows_of_table(results: Sequence[Result]) -> list[list[str]]:
     """The header, then a row for each preset."""
     ours = ("reference", "torch:cpu")
-    header = [
-        "preset",
-        f"{UPSTREAM}, s",
-        *(f"{name}, {unit}" for name in ours for unit in ("s", "ratio")),
-    ]
+    header = ["preset", "upstream, s"]
+    header += [f"{name}, {unit}" for name in ours for unit in ("s", "ratio")]
     body = [
         [r.preset, f"{r.median(UPSTREAM):.3f}"]
         + [text for name in ours for text in (f"{r.median(name):.3f}", f"{r.ratio(name):.2f}")]
@@ -198,6 +195,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=4096, help="of the weight; default 4096")
     parser.add_argument("--cols", type=int, default=4096, help="of the weight; default 4096")
     parser.add_argument("--repeat", type=int, default=5, help="rounds after the first; default 5")
+    parser.add_argument("--threads", type=int, help="of torch; default: torch's own choice")
     parser.add_argument(
         "--preset", action="append", choices=PRESETS, help="only this one; may be repeated"
     )
@@ -208,14 +206,17 @@ def _arguments() -> argparse.Namespace:
     for name in ("rows", "cols"):
         if (value := getattr(arguments, name)) < MULTIPLE or value % MULTIPLE:
             parser.error(f"--{name}: {value} is not allowed; allowed: a multiple of {MULTIPLE}")
-    if arguments.repeat < 1:
-        parser.error(f"--repeat: {arguments.repeat} is not allowed; allowed: 1 and more")
+    for name in ("repeat", "threads"):
+        if (value := getattr(arguments, name)) is not None and value < 1:
+            parser.error(f"--{name}: {value} is not allowed; allowed: 1 and more")
     return arguments
 
 
 def main() -> None:
     """Run the benchmark."""
     arguments, console = _arguments(), Console()
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
     shape = (arguments.rows, arguments.cols)
     normal = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     weight = (normal * np.float32(0.02)).astype(ml_dtypes.bfloat16)
@@ -227,7 +228,7 @@ def main() -> None:
             results.append(measure(preset, runs, arguments.repeat))
     title = f"bfloat16 {shape[0]} x {shape[1]}, median of {arguments.repeat} rounds"
     header, *body = rows_of_table(results)
-    table = Table(title=title, caption=environment())
+    table = Table(title=title, caption=environment(), padding=0)
     for i, column in enumerate(header):
         table.add_column(column, justify="right" if i else "left")
     for row in body:

@@ -270,9 +270,7 @@ def _block_structure(value: object) -> tuple[int, int] | None:
     )
 
 
-def _optional_dtype(
-    name: str, value: object, allowed: tuple[np.dtype, ...]
-) -> np.dtype | None:
+def _optional_dtype(name: str, value: object, allowed: tuple[np.dtype, ...]) -> np.dtype | None:
     return None if value is None else as_dtype(value, name, allowed)
 
 
