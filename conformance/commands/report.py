@@ -1,0 +1,29 @@
+"""``qparity report``: several JSON reports as one page."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..html_page import reports_to_html
+from ..report_file import is_failure, load_report
+from .console import check_writable, write_text
+
+
+def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type for it
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "report",
+        help="merge JSON reports into one page of HTML",
+        epilog="exit codes: 0 all equal, 1 a report has a difference, 2 bad usage or input",
+    )
+    parser.add_argument("reports", nargs="+", type=Path, metavar="REPORT.json")
+    parser.add_argument("--html", required=True, metavar="FILE", help="- is standard output")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    check_writable(options.html)
+    reports = [load_report(path) for path in options.reports]
+    write_text(reports_to_html(reports), options.html)
+    return int(any(is_failure(check) for report in reports for check in report["checks"]))
