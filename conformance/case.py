@@ -12,6 +12,7 @@ from qparity.reference import QuantizationArgs, QuantizationScheme
 
 from .bits import Array, bits_of
 from .compare import Difference, find_difference
+from .guard import TooSlowError
 
 __all__ = ["Case", "UnsupportedError", "run_case"]
 
@@ -103,7 +104,7 @@ def run_case(
 
     Returns:
         The expected and the actual outputs, and the first difference or None. A backend that
-        raises, or changes its input, differs.
+        raises (``SystemExit`` too), is too slow (see ``guarded``), or changes its input, differs.
 
     Raises:
         UnsupportedError: if the backend has no such function, or raises NotImplementedError.
@@ -121,9 +122,12 @@ def run_case(
         changed = _changed_input(kept, native, to_numpy)
     except NotImplementedError as error:
         raise UnsupportedError(str(error) or "NotImplementedError") from error
-    except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
-        message = " ".join(str(error).split())
-        detail = f"raised {type(error).__name__}: {message}"
+    except TooSlowError as error:
+        return expected, {}, Difference("", "slow", str(error), (), total, total)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a backend raises is its answer
+        detail = f"raised {type(error).__name__}: {_message(error)}"
         return expected, {}, Difference("", "raised", detail, (), total, total)
     finally:
         _restore(case.inputs, kept)
@@ -131,6 +135,13 @@ def run_case(
         detail = f"changed its input {changed}"
         return expected, actual, Difference(changed, "mutated", detail, (), total, total)
     return expected, actual, _first_difference(expected, actual, total)
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - the message is the backend's code, too
+        return "a message that cannot be read"
 
 
 def _first_difference(expected: Outputs, actual: Outputs, total: int) -> Difference | None:
@@ -205,7 +216,9 @@ def _changed_part(before: Any, after: Any, to_numpy: Callable[[Any], Any]) -> st
 def _to_array(value: Any, to_numpy: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - any result
     if isinstance(value, (bool, int, float)):
         return np.array([value], np.float64)
-    return to_numpy(value)
+    array = to_numpy(value)
+    # without the ways of a subclass, such as a mask
+    return np.asarray(array) if isinstance(array, np.ndarray) else array
 
 
 def _describe(value: object) -> str:

@@ -16,8 +16,8 @@ class Difference:
 
     Attributes:
         output: name of the output, such as ``"scale"``; empty if there is only one.
-        reason: ``"bits"``, ``"dtype"``, ``"shape"``, ``"type"``, ``"keys"``, ``"mutated"`` or
-            ``"raised"``.
+        reason: ``"bits"``, ``"dtype"``, ``"shape"``, ``"type"``, ``"keys"``, ``"mutated"``,
+            ``"raised"`` or ``"slow"``.
         detail: one line for the reader, where the reason is not ``"bits"``.
         index: of the first differing element, where the reason is ``"bits"``.
         count: differing elements.

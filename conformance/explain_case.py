@@ -135,10 +135,12 @@ def _tie_note(case: Case) -> str:
             s, text = _divide(s, np.atleast_1d(whole)), "x/(scale/global_scale)"
         y = _divide(numbers.reshape(1), s)
         zero_point = case.inputs.get("zero_point")
-        offset = 0.0 if zero_point is None else float(np.atleast_1d(zero_point).reshape(-1)[0])
+        if zero_point is not None and np.any(zero_point):
+            offset = np.atleast_1d(zero_point).reshape(-1)[:1].astype(numbers.dtype)
+            y, text = _add(y, offset), f"{text} + zero_point"
         if not np.isfinite(y[0]):
             return f"{text} = {decimal(y[0])}"
-        ties = ties_of(args.code_format) - offset
+        ties = ties_of(args.code_format)
         tie = ties[np.argmin(np.abs(ties - float(y[0])))]
         at = np.array([tie], np.float64).astype(y.dtype)
         apart = int(ordinals(y)[0] - ordinals(at)[0])
@@ -152,7 +154,19 @@ def _tie_note(case: Case) -> str:
 
 def _divide(a: Array, b: Array) -> Array:
     """The quotient that the reference rounds: that of a channel of one element."""
-    wide = np.float64 if np.float64 in (a.dtype, b.dtype) else np.float32
+    wide, working = _dtypes(a, b)
+    return np.asarray((a.astype(wide) / b.astype(wide)).astype(working))
+
+
+def _add(a: Array, b: Array) -> Array:
+    """The sum, rounded as the quotient is."""
+    wide, working = _dtypes(a, b)
+    return np.asarray((a.astype(wide) + b.astype(wide)).astype(working))
+
+
+def _dtypes(a: Array, b: Array) -> tuple[np.dtype, np.dtype]:
+    """The dtype that an operation is evaluated in, and the one it is rounded to."""
+    wide = np.dtype(np.float64 if np.float64 in (a.dtype, b.dtype) else np.float32)
     mixed = {a.dtype.name, b.dtype.name} == {"float16", "bfloat16"}
     working = np.dtype(np.float32) if mixed else max(a.dtype, b.dtype, key=lambda d: d.itemsize)
-    return np.asarray((a.astype(wide) / b.astype(wide)).astype(working))
+    return wide, working

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .case import UnsupportedError, run_case
+from .case import Case, UnsupportedError, run_case
 from .case_file import load_case
 from .known_failure import KnownFailure
 from .operations import public_operations
 from .run import Outcome
 
-__all__ = ["known_to_toml", "load_known", "replay_witnesses"]
+__all__ = ["known_to_toml", "load_known", "load_witness", "replay_witness"]
 
 _FIELDS = ("operation", "check", "case", "reason", "witness")
 
@@ -48,30 +48,32 @@ def known_to_toml(entries: Iterable[KnownFailure]) -> str:
     return "\n".join(lines)
 
 
-def replay_witnesses(known: Sequence[KnownFailure], backend: object) -> list[Outcome]:
-    """Replay every witness: KNOWN if it still differs, FIXED, which is an error, if it does not.
+def load_witness(entry: KnownFailure) -> Case:
+    """The case of an entry's witness.
 
     Raises:
-        OSError: if a witness cannot be read.
-        ValueError: if a witness is no case, or one of another operation.
+        OSError: if it cannot be read.
+        ValueError: if it is no case, or one of another operation.
     """
-    outcomes = []
-    for entry in known:
-        path = entry.folder / entry.witness
-        case = load_case(path)
-        if case.op != entry.operation:
-            raise ValueError(f"{path}: a case of {case.op}; allowed: {entry.operation}")
-        outcome = Outcome(entry.operation, entry.name, "KNOWN", evidence="fixed")
-        outcome.cases, outcome.detail = 1, entry.reason
-        try:
-            differs = run_case(case, backend)[2] is not None
-        except UnsupportedError:
-            differs = False
-        if not differs:
-            outcome.status = "FIXED"
-            outcome.detail = f"no longer differs, so remove the entry: {entry.reason}"
-        outcomes.append(outcome)
-    return outcomes
+    path = entry.folder / entry.witness
+    case = load_case(path)
+    if case.op != entry.operation:
+        raise ValueError(f"{path}: a case of {case.op}; allowed: {entry.operation}")
+    return case
+
+
+def replay_witness(entry: KnownFailure, case: Case, backend: object) -> Outcome:
+    """Replay a witness: KNOWN if it still differs, FIXED, which is an error, if it does not."""
+    outcome = Outcome(entry.operation, entry.name, "KNOWN", evidence="fixed")
+    outcome.cases, outcome.detail = 1, entry.reason
+    try:
+        differs = run_case(case, backend)[2] is not None
+    except UnsupportedError:
+        differs = False
+    if not differs:
+        outcome.status = "FIXED"
+        outcome.detail = f"no longer differs, so remove the entry: {entry.reason}"
+    return outcome
 
 
 def unmatched(known: Sequence[KnownFailure], outcomes: Iterable[Outcome]) -> list[Outcome]:

@@ -15,13 +15,14 @@ from .case import Case
 from .layouts import LAYOUTS, with_layout
 from .ranges import filled, ranges
 from .spec import Spec
-from .values import Rng, codes_of, near_values_of, with_nan
+from .values import Rng, codes_of, near_codes, near_values_of, with_nan
 
 ROUNDING_TARGETS = (
     *("float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2"),
     *("float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn", "int8", "uint8"),
 )
 _WITHOUT_STORAGE = ("float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn")
+_MX_CODES = np.array([0, 1, 2, 120, 127, 130, 252, 253, 254, 255], np.uint8)
 _SIZES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
 
 
@@ -109,10 +110,11 @@ def compress_cases(op: str, scheme: QuantizationScheme, rng: Rng, spec: Spec) ->
         variants.append(replace(scheme.weights, scale_dtype=np.dtype(FORMATS[odd].dtype)))
     for args in variants:
         source = {
-            "weight": _weight(rng, spec, args),
+            "weight": _at_ties(rng, _weight(rng, spec, args), replace(scheme, weights=args)),
             "scheme": replace(scheme, weights=args),
             "with_zero_point": bool(not args.symmetric or rng.random() < 0.5),
             "g_idx_seed": int(rng.integers(1, 1 << 30)) if rng.random() < 0.15 else 0,
+            "codes_seed": int(rng.integers(1, 1 << 30)) if args.is_mx else 0,
         }
         rebuild = partial(state_of, op)
         yield Case(op, rebuild(source), rebuild, source)
@@ -138,6 +140,9 @@ def state_of(op: str, source: Mapping[str, Any]) -> dict[str, Any]:
         state["weight_g_idx"] = (order % groups).astype(np.int32)
     if op == "decompress":
         state = reference.compress(state, scheme)
+        if source.get("codes_seed"):
+            rng = np.random.default_rng(source["codes_seed"])
+            state["weight_scale"] = rng.choice(_MX_CODES, scale.shape)
     return {"state_dict": state, "scheme": scheme}
 
 
@@ -150,6 +155,25 @@ def _weight(rng: Rng, spec: Spec, args: QuantizationArgs) -> Array:
         return _finite(x.reshape(rows, groups * size))
     columns = int(rng.choice([1, 16, 33, 130]))
     return _finite(filled(rng, *ranges(rng, (rows,), spec.dtype, args), columns))
+
+
+def _at_ties(rng: Rng, weight: Array, scheme: QuantizationScheme) -> Array:
+    """Half of what is no extreme moved to the ties of its own scale; all ranges stay."""
+    args = scheme.weights
+    assert args is not None
+    source = {"weight": weight, "scheme": scheme, "with_zero_point": True, "g_idx_seed": 0}
+    state = state_of("compress", source)["state_dict"]
+
+    def per_element(value: Array, whole: Array | None = None) -> Array:
+        one = np.ones(weight.shape)
+        return reference.dequantize(one, value.astype(np.float64), None, args, global_scale=whole)
+
+    scale = per_element(state["weight_scale"], state.get("weight_global_scale"))
+    zero_point = per_element(state["weight_zero_point"])
+    near = near_codes(rng, scale, _finite(zero_point), args, weight.dtype)
+    lo, hi = (per_element(bound) for bound in reference.minmax(weight, args))
+    inside = [(lo < x) & (x < hi) for x in (weight.astype(np.float64), near.astype(np.float64))]
+    return np.where(inside[0] & inside[1] & (rng.random(weight.shape) < 0.5), near, weight)
 
 
 def _finite(x: Array) -> Array:

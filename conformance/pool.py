@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
@@ -10,6 +11,7 @@ from pathlib import Path
 from .known_failure import KnownFailure
 from .operations import Check
 from .run import Outcome, run_check
+from .sending import send_strides
 
 __all__ = ["Plan", "run_in_processes"]
 
@@ -34,17 +36,26 @@ class Plan:
 
 
 def run_in_processes(plan: Plan, jobs: int) -> Iterator[Outcome]:
-    """Every check of the plan, in its order, over ``jobs`` fresh processes."""
+    """Every check of the plan, in its order, over ``jobs`` fresh processes.
+
+    Raises:
+        ValueError: if one of the processes dies.
+    """
     count = len(plan.checks())
     context = get_context("spawn")
     with ProcessPoolExecutor(jobs, context, _start, (plan,)) as pool:
-        yield from pool.map(_run, range(count), chunksize=4)
+        try:
+            yield from pool.map(_run, range(count), chunksize=4)
+        except BrokenProcessPool as error:
+            message = "backend: a process that ran it died; --isolate tells in which check"
+            raise ValueError(message) from error
 
 
 _PLAN: dict[str, Plan] = {}
 
 
 def _start(plan: Plan) -> None:
+    send_strides()
     _PLAN["plan"] = plan
 
 

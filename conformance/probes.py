@@ -2,14 +2,19 @@
 
 import platform
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from itertools import chain
 
 import ml_dtypes
 import numpy as np
 
-from .bits import Array
+from qparity.reference import QuantizationArgs
+
+from .bits import Array, hex_bits
+from .case import Case, UnsupportedError, run_case
 from .compare import find_difference
+from .known_failure import KnownFailure
 from .layouts import LAYOUTS, with_layout
 from .run import Outcome
 
@@ -36,14 +41,16 @@ def environment() -> dict[str, str]:
 
 def probe_bridge(backend: object) -> Outcome:
     """Every bit pattern of the dtypes up to 16 bits, and chosen wide ones, crosses unchanged."""
-    outcome = Outcome("bridge", "round trip of bits", evidence="exhaustive")
+    outcome = Outcome("bridge", "round trip of bits", evidence="fixed")
     for array in chain(_patterns(), _layouts()):
         outcome.cases += 1
         outcome.elements += int(array.size)
         try:
             crossed = backend.to_numpy(backend.from_numpy(array))  # type: ignore[attr-defined]
             difference = find_difference(array, crossed)
-        except Exception as error:  # noqa: BLE001 - whatever the bridge raises is the answer
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever the bridge raises is the answer
             detail = f"{type(error).__name__}: {error}"
             return _fail(outcome, f"{array.dtype.name} {array.shape}: {detail}")
         if difference is not None:
@@ -58,6 +65,35 @@ def probe_subnormals() -> Outcome:
     tiny = np.full(64, 1e-40, np.float32)
     if not (tiny * np.float32(1) != 0).all():
         return _fail(outcome, "numpy flushes subnormals to zero in this thread")
+    return outcome
+
+
+def probe_backend_subnormals(backend: object, known: Sequence[KnownFailure] = ()) -> Outcome:
+    """The backend keeps subnormals: code 1 with scale 2^-140 is dequantized to 2^-140, not to 0.
+
+    UNSUPPORTED if it has no ``dequantize`` or gives another answer, which is for the checks of
+    ``dequantize`` to judge; KNOWN if an entry of ``known`` matches.
+    """
+    outcome = Outcome("bridge", "subnormals are kept by the backend", "UNSUPPORTED")
+    outcome.evidence = "fixed"
+    scale = np.array([2.0**-140], np.float32)
+    inputs = {"x_q": np.ones(1, np.int8), "scale": scale, "zero_point": None}
+    case = Case("dequantize", inputs | {"args": QuantizationArgs()})
+    try:
+        expected, actual, difference = run_case(case, backend)
+    except UnsupportedError as error:
+        outcome.detail = str(error)
+        return outcome
+    outcome.cases = outcome.elements = 1
+    if difference is None:
+        outcome.status = "PASS"
+    elif difference.reason != "bits" or actual[""][0] != 0:
+        outcome.detail = "dequantize gives another answer"
+    else:
+        text = f"dequantize of code 1 with scale {hex_bits(expected[''][0])} gives 0"
+        _fail(outcome, f"the backend flushes subnormals to zero: {text}")
+        outcome.known = {entry for entry in known if entry.matches(case, outcome.check)}
+        outcome.status = "KNOWN" if outcome.known else "FAIL"
     return outcome
 
 

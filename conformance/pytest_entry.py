@@ -2,18 +2,25 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from fnmatch import fnmatchcase
+from functools import lru_cache, partial
+from pathlib import Path
 
 import numpy as np
 
 from qparity.backends import load_backend
 from qparity.reference import QuantizationScheme
 
-from .operations import Check
+from .guard import CASE_TIMEOUT, guarded
+from .known import load_known, unmatched
+from .known_failure import KnownFailure
+from .operations import public_operations
 from .probes import probe_bridge, probe_subnormals
 from .report import failure_lines
-from .run import CASES_FOLDER, Outcome, run_check
-from .verify import plan
+from .run import CASES_FOLDER, Outcome
+from .sweeps import chosen_sweeps, prove
+from .tasks import Task, check_tasks, witness_tasks
+from .verify import LEVELS, plan
 
 __all__ = ["conformance_tests"]
 
@@ -28,16 +35,21 @@ def conformance_tests(
     schemes: Mapping[str, QuantizationScheme] | None = None,
     compute_dtype: np.dtype | None = None,
     seed: int = 0,
+    known: str | Path | None = None,
+    case_timeout: float | None = CASE_TIMEOUT,
 ) -> dict[str, Test]:
     """One test function per check, by name, for ``globals().update(...)`` in a test file.
 
     Args:
         backend: the name of a backend, as for ``qparity verify``, or a module or object.
-        level: ``"smoke"`` or ``"quick"``.
+        level: as for ``qparity verify``; the sweeps of ``"thorough"`` are tests, too.
         operations: only these operations; empty: all.
         schemes: only the args of these schemes, by name; None: all formats and strategies.
         compute_dtype: float32 compares under the rule of fused kernels.
         seed: the same seed gives the same cases.
+        known: a file of failures to accept, as for ``qparity verify --known``. What it names passes
+            everywhere else; ``test_known_failures`` fails if an entry is fixed or matches nothing.
+        case_timeout: seconds that a call of the backend may take; None: any time.
 
     Returns:
         Test functions such as ``test_quantize_int8_float32``. The backend is loaded by the first
@@ -45,33 +57,70 @@ def conformance_tests(
         operation. They are independent of each other, so they may run in any order and process.
 
     Raises:
-        ValueError: if the level or an operation is unknown.
+        OSError: if ``known`` or a witness cannot be read.
+        ValueError: if the level or an operation is unknown, or ``known`` or a witness is not one.
     """
+    if level not in LEVELS:
+        raise ValueError(f"level: {level!r} is not allowed; allowed: {list(LEVELS)}")
+    unknown = [op for op in operations if op not in public_operations()]
+    if unknown:
+        raise ValueError(f"op: {unknown[0]!r} is not an operation; allowed: {public_operations()}")
     name = backend if isinstance(backend, str) else getattr(backend, "__name__", repr(backend))
 
     @lru_cache(maxsize=1)
     def loaded() -> object:
-        return load_backend(backend) if isinstance(backend, str) else backend
+        found = load_backend(backend) if isinstance(backend, str) else backend
+        return guarded(found, case_timeout)
 
+    entries = () if known is None else load_known(Path(known))
+    checks = plan(level, operations, schemes, compute_dtype)
+    tasks = check_tasks(checks, seed, CASES_FOLDER, entries)
+    for sweep in chosen_sweeps(level, operations, schemes, compute_dtype):
+        run = partial(prove, sweep, cases_folder=CASES_FOLDER, known=entries)
+        tasks.append(Task(sweep.op, sweep.name, run))
     tests: dict[str, Test] = {
         "test_bridge": lambda: _judge(probe_bridge(loaded()), name),
         "test_subnormals": lambda: _judge(probe_subnormals(), name),
     }
-    for check, examples in plan(level, operations, schemes, compute_dtype):
-        slug = re.sub(r"\W+", "_", f"test_{check.op}_{check.name}")
-        tests[slug] = _test(check, examples, loaded, seed, name)
+    for task in tasks:
+        slug = re.sub(r"\W+", "_", f"test_{task.op}_{task.check}")
+        tests[slug] = _test(task, loaded, name)
+    if known is not None:
+        witnesses = witness_tasks(entries)
+        tests["test_known_failures"] = lambda: _judge_known(entries, witnesses, tasks, loaded())
     return tests
 
 
-def _test(check: Check, examples: int, loaded: Callable[[], object], seed: int, name: str) -> Test:
+def _test(task: Task, loaded: Callable[[], object], name: str) -> Test:
     def test() -> None:
-        outcome = run_check(
-            check, loaded(), seed=seed, examples=examples, cases_folder=CASES_FOLDER
-        )
-        _judge(outcome, name)
+        _judge(task.run(loaded()), name)
 
-    test.__doc__ = f"{check.op} of {check.name} returns the bits of the reference."
+    test.__doc__ = f"{task.op} of {task.check} returns the bits of the reference."
     return test
+
+
+def _judge_known(
+    known: Sequence[KnownFailure],
+    witnesses: Sequence[Task],
+    checks: Sequence[Task],
+    backend: object,
+) -> None:
+    """Every witness still differs, and every entry is met; checks are run until it is."""
+    import pytest
+
+    replayed = [task.run(backend) for task in witnesses]
+    wrong = [outcome for outcome in replayed if outcome.status != "KNOWN"]
+    met: list[Outcome] = []
+    for entry in known:
+        for task in checks:
+            if any(entry in outcome.known for outcome in met):
+                break
+            if task.op == entry.operation and fnmatchcase(task.check, entry.check):
+                met.append(task.run(backend))
+    wrong += unmatched(known, met)
+    if wrong:
+        lines = [f"{found.status} {found.op} {found.check}: {found.detail}" for found in wrong]
+        pytest.fail("\n".join(lines), pytrace=False)
 
 
 def _judge(outcome: Outcome, name: str) -> None:
@@ -79,5 +128,5 @@ def _judge(outcome: Outcome, name: str) -> None:
 
     if outcome.status == "UNSUPPORTED":
         pytest.skip(f"{name} has no {outcome.op}: {outcome.detail}")
-    if outcome.status != "PASS":
+    if outcome.status not in ("PASS", "KNOWN"):
         pytest.fail("\n".join(failure_lines(outcome, name)), pytrace=False)

@@ -1,5 +1,6 @@
 """A report for a terminal and as JSON (SPEC section 12)."""
 
+from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
@@ -7,12 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from .explain_case import lines_of, to_json
-from .run import Outcome
+from .run import Outcome, proof_of
 from .verify import Report
 
 __all__ = ["print_report", "report_to_json"]
 
 _SHOWN_PER_OPERATION = 2
+_EVIDENCE = ("exhaustive", "sampled", "fixed")
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -50,6 +52,8 @@ def failure_lines(outcome: Outcome, backend: str) -> list[str]:
     lines = [f"{head} {count}"] + [f"  {line}" for line in lines_of(found)]
     if outcome.detail:
         lines.append(f"  {outcome.detail}")
+    if outcome.diagnosis is not None:
+        lines.append(f"  {outcome.diagnosis}")
     if outcome.case_file is not None:
         lines.append(f"  replay: qparity replay {outcome.case_file} --backend {backend}")
     return [*lines, ""]
@@ -84,24 +88,24 @@ def _check_to_json(outcome: Outcome) -> dict[str, Any]:
         "differing": outcome.differing,
         "unsupported": outcome.unsupported,
         "evidence": outcome.evidence,
+        "proof": outcome.proof,
         "detail": outcome.detail,
         "counterexample": counterexample,
-        "diagnosis": None,
+        "diagnosis": None if outcome.diagnosis is None else asdict(outcome.diagnosis),
     }
 
 
 def _table(report: Report) -> Table:
     table = Table(title=f"{report.backend} against the reference, level {report.level}")
     table.add_column("operation", no_wrap=True)
-    for column in ("checks", "cases", "numbers", "differ"):
-        table.add_column(column, justify="right")
+    for column in ("checks", "cases", "differ"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("evidence", overflow="fold")
     table.add_column("verdict")
     for op, group in groupby(sorted(report.outcomes, key=_order(report)), key=lambda o: o.op):
         outcomes = list(group)
-        cases, numbers, differ = (
-            sum(getattr(o, name) for o in outcomes) for name in ("cases", "elements", "differing")
-        )
-        row = (op, f"{len(outcomes):,}", f"{cases:,}", f"{numbers:,}", f"{differ:,}")
+        cases, differ = (sum(getattr(o, name) for o in outcomes) for name in ("cases", "differing"))
+        row = (op, f"{len(outcomes):,}", f"{cases:,}", f"{differ:,}", _evidence_of(outcomes))
         table.add_row(*row, _verdict_of(outcomes))
     return table
 
@@ -109,6 +113,12 @@ def _table(report: Report) -> Table:
 def _order(report: Report) -> Any:  # noqa: ANN401 - a sort key
     first = {outcome.op: i for i, outcome in reversed(list(enumerate(report.outcomes)))}
     return lambda outcome: first[outcome.op]
+
+
+def _evidence_of(outcomes: list[Outcome]) -> str:
+    """The evidence of several checks, each kind added up by itself, on a line of its own."""
+    kinds = [[o for o in outcomes if o.evidence == kind] for kind in _EVIDENCE]
+    return "\n".join(proof_of(same) for same in kinds if same)
 
 
 def _verdict_of(outcomes: list[Outcome]) -> str:

@@ -72,6 +72,8 @@ def _diagnosis(diagnosis: object, told: str) -> Iterable[str]:
     if not diagnosis:
         return []
     text = diagnosis if isinstance(diagnosis, str) else json.dumps(diagnosis)
+    if isinstance(diagnosis, Mapping) and {"fault", "explained", "of"} <= set(diagnosis):
+        text = f"{diagnosis['fault']}, on {diagnosis['explained']} of {diagnosis['of']}"
     return [] if "explained by" in told else [f"explained by: {text}"]
 
 

@@ -1,18 +1,16 @@
 """Run checks on a backend; count what was run; keep and shrink what differs."""
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import seed as with_seed
-from hypothesis import strategies as st
 
 from .case import Case, Outputs, UnsupportedError, expected_outputs, run_case
 from .case_file import save_case
 from .compare import Difference
+from .diagnose import Diagnosis, diagnose
 from .explain_case import Counterexample
 from .known_failure import KnownFailure
 from .operations import Check
@@ -22,13 +20,11 @@ __all__ = ["Outcome", "run_check"]
 
 CASES_FOLDER = Path(".qparity") / "cases"
 _KEPT_FAILURES = 24
-_ENGINE = settings(
-    database=None,
-    deadline=None,
-    derandomize=False,
-    phases=(Phase.explicit, Phase.generate),
-    suppress_health_check=list(HealthCheck),
-)
+_SEEDS = 1 << 63
+
+
+class _CutShortError(Exception):
+    """A call took too long, so the others of its check are not made."""
 
 
 @dataclass
@@ -43,10 +39,13 @@ class Outcome:
         elements: numbers compared.
         differing: numbers that differ.
         unsupported: calls that the backend declined.
-        evidence: ``"sampled"`` or ``"fixed"``.
+        inputs: of a sweep: inputs compared.
+        planned: of a sweep: how many inputs there are.
+        evidence: ``"sampled"``, ``"fixed"``, or ``"exhaustive"`` if all inputs were compared.
         detail: one line on what is not PASS or FAIL.
         counterexample: the shrunk case, where one differs.
         case_file: where it was written, if it was.
+        diagnosis: the planted fault that explains most of what differs, if one does.
         known: the known failures that were met.
     """
 
@@ -57,12 +56,28 @@ class Outcome:
     elements: int = 0
     differing: int = 0
     unsupported: int = 0
+    inputs: int = 0
+    planned: int = 0
     evidence: str = "sampled"
     detail: str = ""
     counterexample: Counterexample | None = None
     case_file: Path | None = None
+    diagnosis: Diagnosis | None = None
     known: set[KnownFailure] = field(default_factory=set)
     failures: list[Case] = field(default_factory=list, repr=False)
+
+    @property
+    def proof(self) -> str:
+        """The evidence in numbers: ``exhaustive 65536/65536`` or ``sampled 12800``."""
+        return proof_of([self])
+
+
+def proof_of(outcomes: Sequence[Outcome]) -> str:
+    """The evidence of outcomes of one kind, added up; of exhaustive ones, of how many inputs."""
+    kind = outcomes[0].evidence
+    if kind == "exhaustive":
+        return f"{kind} {sum(o.inputs for o in outcomes)}/{sum(o.planned for o in outcomes)}"
+    return f"{kind} {sum(o.elements for o in outcomes)}"
 
 
 def run_check(
@@ -88,21 +103,29 @@ def run_check(
         PASS if every case was equal in bits; KNOWN if those that differ are all known; FAIL with
         the smallest counterexample otherwise;
         UNSUPPORTED if the backend lacks the operation, or declined every call; ERROR if the check
-        itself broke, or if fewer examples were run than planned.
+        itself broke, or if fewer examples were run than planned. A call that takes too long (see
+        ``guarded``) differs, and ends the check. Every second example has NaN among its values.
     """
     outcome = Outcome(check.op, check.name)
     executed = [0]
 
-    @with_seed(zlib.crc32(f"{seed}:{check.op}:{check.name}".encode()))
-    @settings(_ENGINE, max_examples=examples)
-    @given(st.integers(0, 2**63 - 1), st.booleans())
-    def execute(example_seed: int, nan: bool) -> None:
-        with np.errstate(all="ignore"):
-            for case in check.cases(example_seed, nan):
-                _compare(case, backend, outcome, known)
-        executed[0] += 1
+    def execute() -> None:
+        for cases in examples_of(check, seed, examples):
+            with np.errstate(all="ignore"):
+                for case in cases:
+                    _compare(case, backend, outcome, known)
+            executed[0] += 1
 
     return finish(execute, outcome, backend, (examples, executed), cases_folder)
+
+
+def examples_of(check: Check, seed: int, examples: int) -> Iterator[Iterable[Case]]:
+    """The cases of each example of a check; every second one has NaN among its values."""
+    own_seed = zlib.crc32(f"{seed}:{check.op}:{check.name}".encode())
+    seeds = np.random.default_rng(own_seed)
+    for example in range(examples):
+        nan = (own_seed + example) % 2 == 1
+        yield check.cases(int(seeds.integers(_SEEDS)), nan)
 
 
 def run_cases(
@@ -131,6 +154,8 @@ def finish(
         return outcome
     try:
         execute()
+    except _CutShortError as error:
+        return _settle_cut_short(outcome, str(error), cases_folder)
     except Exception as error:  # noqa: BLE001 - a broken check is reported, not hidden
         outcome.status = "ERROR"
         outcome.detail = f"the check broke: {type(error).__name__}: {error}".splitlines()[0]
@@ -149,7 +174,22 @@ def finish(
         outcome.status = "FAIL"
         with np.errstate(all="ignore"):
             _settle_counterexample(outcome, backend, cases_folder)
+        if outcome.status == "FAIL" and outcome.counterexample is not None:
+            shrunk = outcome.counterexample.case
+            outcome.diagnosis = diagnose(outcome.failures, backend, shrunk=shrunk)
     outcome.failures.clear()
+    return outcome
+
+
+def _settle_cut_short(outcome: Outcome, detail: str, cases_folder: Path | None) -> Outcome:
+    outcome.failures.clear()
+    if outcome.counterexample is None:
+        outcome.status = "KNOWN"
+        outcome.detail = "; ".join(sorted(entry.reason for entry in outcome.known))
+        return outcome
+    outcome.status, outcome.detail = "FAIL", detail
+    if cases_folder is not None:
+        outcome.case_file = save_case(outcome.counterexample.case, cases_folder)
     return outcome
 
 
@@ -170,21 +210,32 @@ def _compare(
         entry = next((entry for entry in known if entry.matches(case, outcome.check)), None)
         if entry is not None:
             outcome.known.add(entry)
+        elif difference.reason == "slow":
+            outcome.counterexample = Counterexample(case, expected, {}, difference)
         elif len(outcome.failures) < _KEPT_FAILURES:
             outcome.failures.append(case)
+        if difference.reason == "slow":
+            raise _CutShortError(f"the check was cut short after case {outcome.cases:,}")
 
 
 def _settle_counterexample(outcome: Outcome, backend: object, cases_folder: Path | None) -> None:
     """Shrink the failures that look smallest; keep the smallest result that still differs."""
     best: tuple[int, Counterexample] | None = None
     for case in sorted(outcome.failures, key=_size)[:3]:
-        small = shrink(case, backend)
-        expected, actual, difference = run_case(small, backend)
+        try:
+            small = shrink(case, backend)
+        except Exception as error:  # noqa: BLE001 - then the case is shown as it is
+            small, outcome.detail = case, f"not shrunk: {type(error).__name__}: {error}"
+        try:
+            expected, actual, difference = run_case(small, backend)
+        except UnsupportedError:
+            expected, actual, difference = expected_outputs(small), {}, None
         if difference is None:
             outcome.status = "ERROR"
             outcome.detail = "the backend answers the same case differently when asked again"
             small, (expected, actual, difference) = case, (expected, actual, _flaky(expected))
-        found = Counterexample(small, expected, actual, difference)
+        arrays = {key: value for key, value in actual.items() if isinstance(value, np.ndarray)}
+        found = Counterexample(small, expected, arrays, difference)
         if best is None or _size(small) < best[0]:
             best = _size(small), found
     if best is not None:

@@ -39,7 +39,11 @@ def shrink(case: Case, backend: object, budget: int = 400) -> Case:
         if left[0] < 0:
             return False
         try:
-            return run_case(candidate, backend)[2] is not None
+            difference = run_case(candidate, backend)[2]
+            if difference is not None and difference.reason == "slow":
+                left[0] = 0
+                return False
+            return difference is not None
         except (UnsupportedError, TypeError, ValueError):
             return False
 
@@ -161,8 +165,9 @@ def _without_options(case: Case, backend: object) -> Iterator[Case]:
     if case.source is None and case.inputs.get("zero_point") is not None:
         yield case.having(zero_point=None)
     source = case.simple_inputs
-    if source.get("g_idx_seed"):
-        yield case.having(g_idx_seed=0)
+    for seed in ("g_idx_seed", "codes_seed"):
+        if source.get(seed):
+            yield case.having(**{seed: 0})
     if source.get("with_zero_point") and source["scheme"].weights.symmetric:
         yield case.having(with_zero_point=False)
 

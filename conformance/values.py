@@ -60,10 +60,11 @@ def any_bits(rng: Rng, shape: tuple[int, ...], dtype: np.dtype) -> Array:
 
 
 def with_nan(rng: Rng, array: Array, share: float = 0.05) -> Array:
-    """Some of the values made NaN, of both signs and with other payloads."""
+    """Some of the values made NaN, of both signs and with payloads of few bits and of all."""
     uint = np.dtype(f"u{array.dtype.itemsize}")
     quiet = np.array([np.nan, -np.nan], array.dtype).view(uint)
-    payload = rng.integers(0, 4, array.shape).astype(uint)
+    every_bit = (1 << ml_dtypes.finfo(array.dtype).nmant) - 1
+    payload = rng.choice(np.array([0, 1, 2, 3, every_bit], uint), array.shape)
     nans = (rng.choice(quiet, array.shape) | payload).view(array.dtype)
     return np.where(rng.random(array.shape) < share, nans, array)
 

@@ -1,6 +1,7 @@
 """Verify a backend: plan the checks, run them all, and sum up (SPEC section 12)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -11,19 +12,23 @@ import numpy as np
 from qparity.reference import QuantizationScheme
 
 from .bits import Array
-from .known import replay_witnesses, unmatched
+from .guard import CASE_TIMEOUT, guarded, load_guarded
+from .isolate import Isolated
+from .known import unmatched
 from .known_failure import KnownFailure
 from .operations import Check, all_checks, public_operations, scheme_checks
 from .pool import Plan, run_in_processes
-from .probes import environment, probe_bridge, probe_subnormals
-from .run import CASES_FOLDER, Outcome, run_cases, run_check
-from .weights import fits, matrices, weight_presets, weights_cases
+from .probes import environment, probe_backend_subnormals, probe_bridge, probe_subnormals
+from .run import CASES_FOLDER, Outcome
+from .sweeps import Sweeping, chosen_sweeps, proofs
+from .tasks import Task, check_tasks, weight_tasks, witness_tasks
 
 __all__ = ["LEVELS", "Report", "verify"]
 
-LEVELS = ("smoke", "quick")
-_QUICK = 2
+LEVELS = ("smoke", "quick", "thorough", "exhaustive")
+_QUICK, _THOROUGH = 2, 40
 _SMOKE_STRIDE = 3
+Run = Callable[[Sequence[Task]], Iterator[Outcome]]
 Track = Callable[[Iterator[Outcome], int], Iterable[Outcome]]
 
 
@@ -78,13 +83,18 @@ def verify(
     load: Callable[[], object] | None = None,
     jobs: int = 1,
     known: Sequence[KnownFailure] = (),
+    sweeping: Sweeping | None = None,
+    case_timeout: float | None = CASE_TIMEOUT,
+    isolate: bool = False,
 ) -> Report:
     """Hold a backend to the reference, bit for bit.
 
     Args:
         backend: a module or object; see ``qparity.backends``.
         name: how the report names it.
-        level: ``"smoke"`` (seconds) or ``"quick"`` (a minute) of made-up inputs; None: none.
+        level: ``"smoke"`` (seconds) or ``"quick"`` (a minute) of made-up inputs; ``"thorough"``
+            (ten minutes): more of them, and all inputs of what has few; ``"exhaustive"``: all
+            float32 through every rounding function, too; None: none.
         operations: only these operations; empty: all.
         schemes: only the args of these schemes, by name; None: all formats and strategies.
         compute_dtype: float32 compares ``quantize`` and ``fake_quantize`` under that rule.
@@ -95,9 +105,13 @@ def verify(
         load: makes the backend again in another process; needed for ``jobs`` above 1.
         jobs: how many processes run the checks; weights are run in this one.
         known: failures of the backend that are accepted, each with a witness, replayed first.
+        sweeping: how the sweeps over all inputs are run; None: in full, nothing kept.
+        case_timeout: seconds that a call of the backend may take; None: any time.
+        isolate: run all but the sweeps in ``jobs`` processes that may die: their check is an
+            ERROR then, and the rest goes on.
 
     Raises:
-        ValueError: if a level or an operation is unknown.
+        ValueError: if a level or an operation is unknown, or ``isolate`` has no ``load``.
     """
     if level not in (*LEVELS, None):
         raise ValueError(f"level: {level!r} is not allowed; allowed: {list(LEVELS)}")
@@ -106,39 +120,59 @@ def verify(
         raise ValueError(f"op: {unknown[0]!r} is not an operation; allowed: {public_operations()}")
     levels = [level] if level else []
     report = Report(name, "+".join(levels + ["weights"] * bool(weights)), seed, environment())
-    report.outcomes += [probe_bridge(backend), probe_subnormals()]
-    checks = partial(plan, level, tuple(operations), schemes, compute_dtype)
-    steps = _weight_steps(backend, weights or {}, schemes, operations, cases_folder, report.notes)
-    if jobs > 1 and load is not None and level is not None:
-        sampled = run_in_processes(Plan(load, checks, seed, cases_folder, known), jobs)
-    else:
-        sampled = _run_here(checks(), backend, seed, cases_folder, known)
-    outcomes = chain(sampled, (step() for step in steps))
-    planned = len(checks()) + len(steps)
-    if any(outcome.status == "FAIL" for outcome in report.outcomes):
-        report.outcomes.append(_blocked(planned))
-        return report
-    report.outcomes += replay_witnesses(known, backend)
-    results = list(track(outcomes, planned))
+    backend, plain_load = guarded(backend, case_timeout), load
+    load = None if load is None else partial(load_guarded, load, case_timeout)
+    with ExitStack() as stack:
+        run: Run = partial(_run_here, backend)
+        if isolate:
+            if plain_load is None:
+                raise ValueError("isolate: nothing loads the backend; allowed: together with load")
+            processes = Isolated(plain_load, case_timeout, jobs)
+            stack.callback(processes.close)
+            run = processes.run
+        checks = partial(plan, level, tuple(operations), schemes, compute_dtype)
+        steps = weight_tasks(weights or {}, schemes, operations, cases_folder, report.notes)
+        if jobs > 1 and load is not None and level is not None and not isolate:
+            sampled = run_in_processes(Plan(load, checks, seed, cases_folder, known), jobs)
+        else:
+            sampled = run(check_tasks(checks(), seed, cases_folder, known))
+        sweeps = partial(chosen_sweeps, level, tuple(operations), schemes, compute_dtype)
+        proven = proofs(
+            sweeps,
+            backend,
+            name,
+            versions=report.environment,
+            sweeping=sweeping or Sweeping(),
+            cases_folder=cases_folder,
+            known=known,
+            load=load,
+            jobs=jobs,
+        )
+        planned = len(checks()) + len(sweeps()) + len(steps)
+        report.outcomes += [*run([_BRIDGE]), probe_subnormals()]
+        if any(outcome.status != "PASS" for outcome in report.outcomes):
+            report.outcomes.append(_blocked(planned))
+            return report
+        report.outcomes += run([_subnormals(known), *witness_tasks(known)])
+        results = list(track(chain(proven, sampled, run(steps)), planned))
     report.outcomes += results
-    report.outcomes += unmatched(known, results)
+    report.outcomes += unmatched(known, report.outcomes)
     if len(results) != planned:
         detail = f"planned {planned} checks, executed {len(results)}"
         report.outcomes.append(Outcome("all", "all", status="ERROR", detail=detail))
     return report
 
 
-def _run_here(
-    checks: Sequence[tuple[Check, int]],
-    backend: object,
-    seed: int,
-    folder: Path | None,
-    known: Sequence[KnownFailure],
-) -> Iterator[Outcome]:
-    for check, examples in checks:
-        yield run_check(
-            check, backend, seed=seed, examples=examples, cases_folder=folder, known=known
-        )
+_BRIDGE = Task("bridge", "round trip of bits", probe_bridge)
+
+
+def _subnormals(known: Sequence[KnownFailure]) -> Task:
+    run = partial(probe_backend_subnormals, known=known)
+    return Task("bridge", "subnormals are kept by the backend", run)
+
+
+def _run_here(backend: object, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    return (task.run(backend) for task in tasks)
 
 
 def plan(
@@ -157,7 +191,8 @@ def plan(
     wanted = [check for check in checks if not operations or check.op in operations]
     if level == "smoke":
         return [(check, 1) for check in _every_few(wanted)]
-    return [(check, _QUICK * check.weight) for check in wanted]
+    examples = _QUICK if level == "quick" else _THOROUGH
+    return [(check, examples * check.weight) for check in wanted]
 
 
 def _every_few(checks: Sequence[Check]) -> list[Check]:
@@ -170,52 +205,6 @@ def _every_few(checks: Sequence[Check]) -> list[Check]:
         if position % _SMOKE_STRIDE == 0:
             chosen.append(check)
     return chosen
-
-
-def _weight_steps(
-    backend: object,
-    weights: Mapping[str, Array],
-    schemes: Mapping[str, QuantizationScheme] | None,
-    operations: Sequence[str],
-    folder: Path | None,
-    notes: list[str],
-) -> list[Callable[[], Outcome]]:
-    presets = weight_presets() if schemes is None else schemes
-    steps: list[Callable[[], Outcome]] = []
-    for tensor_name, weight in matrices(weights).items():
-        for preset, scheme in presets.items():
-            if not fits(weight, scheme):
-                columns = f"{weight.shape[1]} columns of {tensor_name}"
-                notes.append(f"{preset}: {columns} are not whole groups")
-                continue
-            name = f"{preset} {tensor_name}"
-            ops = _operations_of(scheme, operations)
-            steps += [_weight_step(backend, name, weight, scheme, op, folder) for op in ops]
-    return steps
-
-
-def _operations_of(scheme: QuantizationScheme, operations: Sequence[str]) -> list[str]:
-    if scheme.weights is None:
-        return []
-    ops = ["minmax", "calculate_qparams", "compress", "decompress", "fake_quantize"]
-    if scheme.weights.strategy == "tensor_group":
-        ops.insert(1, "generate_gparam")
-    return [op for op in ops if not operations or op in operations]
-
-
-def _weight_step(
-    backend: object,
-    name: str,
-    weight: Array,
-    scheme: QuantizationScheme,
-    op: str,
-    folder: Path | None,
-) -> Callable[[], Outcome]:
-    def run() -> Outcome:
-        cases = (case for case in weights_cases(weight, scheme) if case.op == op)
-        return run_cases(op, name, cases, backend, folder)
-
-    return run
 
 
 def _blocked(planned: int) -> Outcome:

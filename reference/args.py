@@ -74,6 +74,10 @@ class QuantizationArgs:
         ValueError: if a value, or a combination of values, is not allowed.
 
     Source: SPEC section 3; upstream ``QuantizationArgs``.
+
+    >>> args = QuantizationArgs(num_bits=4, group_size=128, scale_dtype="torch.bfloat16")
+    >>> args.strategy, args.scale_dtype.name, args.zp_dtype.name
+    ('group', 'bfloat16', 'int8')
     """
 
     num_bits: int = 8

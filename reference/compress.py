@@ -53,6 +53,11 @@ def compress(
             fp4 or fp6 in groups of 32 has no ``scale_dtype``, or MX has a global scale.
 
     Source: SPEC section 8; upstream ``compressors``.
+
+    >>> state = {"weight": np.array([[1, -2]], np.float32), "weight_scale": np.ones(1, np.float32)}
+    >>> stored = compress(state, QuantizationScheme(["Linear"], {"num_bits": 4}))
+    >>> sorted(stored), hex(stored["weight_packed"].item())
+    (['weight_packed', 'weight_scale', 'weight_shape'], '0x69')
     """
     name = resolve_format(scheme, format)
     if name == "dense" or scheme.weights is None:
@@ -111,6 +116,11 @@ def decompress(
         ValueError: if a tensor is missing, shapes do not fit, or MX has a global scale.
 
     Source: SPEC section 8; upstream ``compressors``.
+
+    >>> scheme = QuantizationScheme(["Linear"], {"num_bits": 4})
+    >>> state = {"weight": np.array([[1, -2]], np.float32), "weight_scale": np.ones(1, np.float32)}
+    >>> decompress(compress(state, scheme), scheme)["weight"]
+    array([[ 1., -2.]], dtype=float32)
     """
     name = resolve_format(scheme, format)
     if name == "dense" or scheme.weights is None:

@@ -27,6 +27,9 @@ def infer_format(scheme: QuantizationScheme) -> str:
         One of ``COMPRESSION_FORMATS``.
 
     Source: SPEC section 8; upstream ``infer_module_format``.
+
+    >>> infer_format(QuantizationScheme(["Linear"], {"num_bits": 4, "group_size": 128}))
+    'pack-quantized'
     """
     weights, inputs = scheme.weights, scheme.input_activations
     if weights is None:

@@ -40,6 +40,11 @@ def compute_dynamic_scales_and_zp(
         ValueError: if the strategy is another, ``x`` is empty, or its columns do not divide.
 
     Source: SPEC section 5; upstream ``compute_dynamic_scales_and_zp``.
+
+    >>> x = np.array([[1, -127.5], [255, 2]], np.float32)
+    >>> scale, _ = compute_dynamic_scales_and_zp(x, QuantizationArgs(group_size=2))
+    >>> scale.tolist()
+    [[1.0], [2.0]]
     """
     x = _not_empty(x)
     if args.strategy == "token":
@@ -59,7 +64,12 @@ def compute_dynamic_scales_and_zp(
 
 @quiet
 def memoryless_minmax(x: Array, args: QuantizationArgs, state: Range | None = None) -> Range:
-    """The range of ``x``, whatever came before; see ``minmax`` for shapes and errors."""
+    """The range of ``x``, whatever came before; see ``minmax`` for shapes and errors.
+
+    >>> x, state = np.array([1, 2], np.float32), (np.zeros(1, np.float32), np.ones(1, np.float32))
+    >>> memoryless_minmax(x, QuantizationArgs(), state)
+    (array([1.], dtype=float32), array([2.], dtype=float32))
+    """
     del state
     return _range(x, args)
 
@@ -69,6 +79,10 @@ def static_minmax(x: Array, args: QuantizationArgs, state: Range | None = None) 
     """The range of ``x`` and of all before it, the ``state``; see ``minmax``.
 
     NaN stays once it is there. Source: SPEC section 5.
+
+    >>> x, state = np.array([1, 2], np.float32), (np.zeros(1, np.float32), np.ones(1, np.float32))
+    >>> static_minmax(x, QuantizationArgs(), state)
+    (array([0.], dtype=float32), array([2.], dtype=float32))
     """
     lo, hi = _range(x, args)
     if state is None:
@@ -102,6 +116,10 @@ def minmax(x: Array, args: QuantizationArgs, state: Range | None = None) -> Rang
             or the state is not of the shape and dtype of the range.
 
     Source: SPEC section 5; observers ``minmax``, ``static_minmax`` and ``memoryless_minmax``.
+
+    >>> x = np.array([[1, -2, 3, 4]], np.float32)
+    >>> minmax(x, QuantizationArgs(group_size=2))
+    (array([[-2.,  3.]], dtype=float32), array([[1., 4.]], dtype=float32))
     """
     lo, hi = _range(x, args)
     if state is None:

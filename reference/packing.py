@@ -40,6 +40,10 @@ def pack_to_int32(value: Array, num_bits: int, packed_dim: int = 1) -> Array:
         ValueError: if a value is no code of b bits, the rank is below 2, or an argument is wrong.
 
     Source: SPEC section 8; upstream ``pack_to_int32``.
+
+    >>> codes = np.array([[-8, 7, 0]], np.int8)
+    >>> [hex(word) for word in pack_to_int32(codes, 4)[0]]
+    ['0x8f0']
     """
     value = as_array(value, "value", (INT8,))
     _check(value, "value", num_bits, packed_dim)
@@ -78,6 +82,9 @@ def unpack_from_int32(
         ValueError: if ``packed`` has not the words that ``shape`` needs, or an argument is wrong.
 
     Source: SPEC section 8; upstream ``unpack_from_int32``.
+
+    >>> unpack_from_int32(np.array([[0x8F0]], np.int32), 4, (1, 3))
+    array([[-8,  7,  0]], dtype=int8)
     """
     packed = as_array(packed, "packed", (INT32,))
     _check(packed, "packed", num_bits, packed_dim)
@@ -115,6 +122,9 @@ def pack_fp4_to_uint8(x: Array) -> Array:
         ValueError: if the rank is not 2, the columns are odd, or a value is none of these.
 
     Source: SPEC section 8; upstream ``pack_fp4_to_uint8``.
+
+    >>> [hex(byte) for byte in pack_fp4_to_uint8(np.array([[0.5, -6.0]], np.float32))[0]]
+    ['0xf1']
     """
     return _pack_values(x, FLOAT4_E2M1FN, per=2)
 
@@ -136,6 +146,9 @@ def unpack_fp4_from_uint8(packed: Array, m: int, n: int, dtype: np.dtype = BFLOA
         ValueError: if its size is not m * n / 2.
 
     Source: SPEC section 8; upstream ``unpack_fp4_from_uint8``.
+
+    >>> unpack_fp4_from_uint8(np.array([[0xF1]], np.uint8), 1, 2, np.dtype(np.float32))
+    array([[ 0.5, -6. ]], dtype=float32)
     """
     return _unpack_values(_packed_rows(packed, m, n, bits=4), FLOAT4_E2M1FN, dtype)
 
@@ -154,6 +167,10 @@ def pack_fp6_to_uint8(x: Array) -> Array:
         ValueError: if the rank is not 2, the columns do not divide, or a value is no e2m3 value.
 
     Source: SPEC section 8; upstream ``pack_fp6_to_uint8``.
+
+    >>> x = np.array([[0.125, 0.25, 7.5, -7.5]], np.float32)
+    >>> [hex(byte) for byte in pack_fp6_to_uint8(x)[0]]
+    ['0x81', '0xf0', '0xfd']
     """
     return _pack_values(x, FLOAT6_E2M3FN, per=4)
 
@@ -175,6 +192,10 @@ def unpack_fp6_from_uint8(packed: Array, m: int, n: int, dtype: np.dtype = BFLOA
         ValueError: if its size is not m * n * 3 / 4.
 
     Source: SPEC section 8; upstream ``unpack_fp6_from_uint8``.
+
+    >>> packed = np.array([[0x81, 0xF0, 0xFD]], np.uint8)
+    >>> unpack_fp6_from_uint8(packed, 1, 4, np.dtype(np.float32))
+    array([[ 0.125,  0.25 ,  7.5  , -7.5  ]], dtype=float32)
     """
     return _unpack_values(_packed_rows(packed, m, n, bits=6), FLOAT6_E2M3FN, dtype)
 

@@ -24,6 +24,9 @@ def preset_name_to_scheme(name: str, targets: Sequence[str] = ("Linear",)) -> Qu
         ValueError: if there is no such preset; the message lists them.
 
     Source: upstream ``preset_name_to_scheme``.
+
+    >>> preset_name_to_scheme("mxfp4a16").weights.is_mx
+    True
     """
     if not isinstance(name, str):
         raise TypeError(f"name: {name!r} is not allowed; allowed: {list(PRESET_SCHEMES)}")

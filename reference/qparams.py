@@ -32,6 +32,9 @@ def calculate_range(args: QuantizationArgs) -> tuple[float, float]:
         ``(q_min, q_max)`` as Python floats.
 
     Source: SPEC section 5; upstream ``calculate_range``.
+
+    >>> calculate_range(QuantizationArgs(num_bits=4))
+    (-8.0, 7.0)
     """
     return args.code_format.min, args.code_format.max
 
@@ -65,6 +68,10 @@ def calculate_qparams(
         ValueError: if the shapes differ, or MX args come with a global scale.
 
     Source: SPEC sections 5 and 6; upstream ``calculate_qparams``.
+
+    >>> lo, hi = np.array([-1], np.float32), np.array([3], np.float32)
+    >>> calculate_qparams(lo, hi, QuantizationArgs(num_bits=2, symmetric=False))
+    (array([1.3333334], dtype=float32), array([-1], dtype=int8))
     """
     lo, hi = _including_zero(min_vals, max_vals)
     q_min, q_max = calculate_range(args)
@@ -115,6 +122,9 @@ def generate_gparam(
         ValueError: if there is more than one number.
 
     Source: SPEC section 5; upstream ``generate_gparam``.
+
+    >>> generate_gparam(np.array([-2], np.float32), np.array([1], np.float32))
+    array([1344.], dtype=float32)
     """
     lo, hi = _including_zero(min_val, max_val)
     if lo.size != 1:

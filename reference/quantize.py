@@ -48,6 +48,10 @@ def quantize(
         ValueError: if shapes do not fit, or ``dtype`` cannot hold the codes.
 
     Source: SPEC section 7; upstream ``quantize``.
+
+    >>> x, scale = np.array([0.5, 1.5, 2.5, -9], np.float32), np.ones(1, np.float32)
+    >>> quantize(x, scale, None, QuantizationArgs(num_bits=4), dtype=np.dtype(np.int8))
+    array([ 0,  2,  2, -8], dtype=int8)
     """
     ops = operands(x, scale, zero_point, args, g_idx=g_idx, global_scale=global_scale, name="x")
     returned = ops.x.dtype if ops.grouped else _working_dtype(ops)
@@ -87,6 +91,10 @@ def dequantize(
         ValueError: if shapes do not fit.
 
     Source: SPEC section 7; upstream ``dequantize``.
+
+    >>> codes, scale = np.array([3, -8], np.int8), np.array([0.25], np.float32)
+    >>> dequantize(codes, scale, np.array([1], np.int8), QuantizationArgs(num_bits=4))
+    array([ 0.5 , -2.25], dtype=float32)
     """
     if args is None:
         raise TypeError("args: None is not allowed; allowed: QuantizationArgs")
@@ -128,6 +136,10 @@ def fake_quantize(
         ValueError: if shapes do not fit.
 
     Source: SPEC section 7; upstream ``fake_quantize``.
+
+    >>> x, scale = np.array([0.3, 5.5], np.float32), np.array([0.5], np.float32)
+    >>> fake_quantize(x, scale, None, QuantizationArgs(num_bits=4, type="float"))
+    array([0.25, 3.  ], dtype=float32)
     """
     ops = operands(x, scale, zero_point, args, g_idx=g_idx, global_scale=global_scale, name="x")
     working = _working_dtype(ops)

@@ -48,6 +48,10 @@ def round_to_quantized_type_dtype(
         ValueError: if ``dtype`` is not in the table.
 
     Source: SPEC section 5; upstream ``round_to_quantized_type_dtype``.
+
+    >>> x = np.array([0.3, 17, 1000], np.float32)
+    >>> round_to_quantized_type_dtype(x, np.dtype("float8_e4m3fn")).tolist()
+    [0.3125, 16.0, 448.0]
     """
     x = as_array(x, "x")
     dtype = as_dtype(dtype, "dtype", ROUNDING_DTYPES)
@@ -84,6 +88,10 @@ def round_to_quantized_type_args(
         ValueError: if a bound is not one number.
 
     Source: SPEC sections 5 and 7; upstream ``round_to_quantized_type_args``.
+
+    >>> x = np.array([0.25, 2.5, 9], np.float32)
+    >>> round_to_quantized_type_args(x, QuantizationArgs(num_bits=4, type="float"), -6.0, 6.0)
+    array([0., 2., 6.], dtype=float32)
     """
     x = as_array(x, "x")
     low, high = _bound(q_min, "q_min"), _bound(q_max, "q_max")

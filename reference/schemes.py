@@ -46,6 +46,10 @@ class QuantizationScheme:
     Warns ``UserWarning`` if weights and inputs of one type have groups of different sizes.
 
     Source: SPEC section 3; upstream ``QuantizationScheme``.
+
+    >>> scheme = QuantizationScheme(["Linear"], {"num_bits": 4, "group_size": 128})
+    >>> scheme.targets, scheme.weights.strategy
+    (('Linear',), 'group')
     """
 
     targets: tuple[str, ...]

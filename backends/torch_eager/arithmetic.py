@@ -50,7 +50,11 @@ def divide_number(number: float, x: torch.Tensor) -> torch.Tensor:
 
 def clamp(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
     """``x`` limited to ``[low, high]``; the bounds are rounded to its dtype, NaN and -0.0 stay."""
-    lowest, highest = (constant(bound, x.dtype, x.device) for bound in (low, high))
+    host = torch.device("cpu")
+    lowest, highest = (constant(bound, x.dtype, host).item() for bound in (low, high))
+    if lowest != 0 != highest:
+        return torch.clamp(x, lowest, highest)
+    # with a bound of zero CUDA's clamp makes -0.0 +0
     x = torch.where(x < lowest, lowest, x)
     return torch.where(x > highest, highest, x)
 

@@ -29,8 +29,7 @@ def join_bits(codes: torch.Tensor, num_bits: int) -> torch.Tensor:
         codes = torch.nn.functional.pad(codes, (0, eights * _EIGHT - columns))
     if num_bits == 8:
         return codes
-    # flat first: an axis of one row may have any stride
-    words = codes.reshape(-1).view(torch.int64)
+    words = flat(codes).view(torch.int64)
     lanes = {16: torch.int16, 32: torch.int32, 64: torch.int64}
     for width, used in ((8, num_bits), (16, 2 * num_bits), (32, 4 * num_bits)):
         even = words & _lanes(used, width, 0)
@@ -62,6 +61,17 @@ def split_bits(data: torch.Tensor, num_bits: int) -> torch.Tensor:
         words.bitwise_left_shift_(width - used).bitwise_and_(_lanes(used, width, width))
         words.bitwise_or_(even)
     return words.view(torch.uint8).reshape(rows, eights * _EIGHT)
+
+
+def flat(tensor: torch.Tensor) -> torch.Tensor:
+    """All elements in a row, one after the other in memory, to be viewed as larger or smaller ones.
+
+    To torch a tensor of one element is contiguous whatever its stride, but cannot be viewed so.
+    """
+    row = tensor.reshape(-1)
+    if row.stride(0) == 1 and row.storage_offset() % _EIGHT == 0:
+        return row
+    return row.clone(memory_format=torch.contiguous_format)
 
 
 def _lanes(used: int, width: int, offset: int) -> int:

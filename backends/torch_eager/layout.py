@@ -10,7 +10,7 @@ from qparity.reference import QuantizationArgs
 GROUPS = ("group", "tensor_group")
 
 # Elements of one piece on the CPU, where a piece and its float32 copies stay in the cache.
-PIECE = {"cpu": 1 << 17}
+PIECE = {"cpu": 1 << 18}
 # Shorter groups are spread over their elements first: a broadcast inner loop would be as short.
 _SHORT = 64
 
@@ -47,11 +47,7 @@ class Units:
         """
         if axis is None:
             axis = next((i for i, n in enumerate(self.x.shape) if n != 1), 0)
-        rows = self.x.shape[axis]
-        limit = PIECE.get(self.x.device.type, self.x.numel())
-        step = max(1, limit * rows // max(1, self.x.numel()))
-        for start in range(0, rows, step):
-            count = min(step, rows - start)
+        for start, count in row_slices(self.x, axis):
             yield (
                 self.x.narrow(axis, start, count),
                 out.narrow(axis, start, count),
@@ -60,6 +56,15 @@ class Units:
                     for p in self.parameters
                 ),
             )
+
+
+def row_slices(x: torch.Tensor, axis: int = 0) -> Iterator[tuple[int, int]]:
+    """Start and length of the slices along an axis that are worked on one after the other."""
+    rows = x.shape[axis]
+    limit = PIECE.get(x.device.type, x.numel())
+    step = max(1, limit * rows // max(1, x.numel()))
+    for start in range(0, rows, step):
+        yield start, min(step, rows - start)
 
 
 def units(

@@ -23,14 +23,16 @@ def mx_scale(amax: torch.Tensor, num_bits: int) -> torch.Tensor:
     """
     integer, mantissa, bias = _FIELDS[amax.dtype]
     element_mantissa, offset = (3 if num_bits == 6 else 1), (8 if num_bits == 8 else 2)
-    bits = amax.view(integer).to(torch.int64)
+    bits = amax.view(integer).to(torch.int64 if integer == torch.int64 else torch.int32)
     # up to the next power of two, from halfway between the last two mantissas of the element on
     field = (bits + (1 << (mantissa - element_mantissa - 1))) >> mantissa
-    code = (field + (_BIAS - bias - offset)).clamp(0, _LARGEST)
-    code = torch.where(field == 0, 0, torch.where(torch.isinf(amax), _SPECIAL, code))
+    code = field + (_BIAS - bias - offset)
+    if bias < _BIAS:
+        # of the other dtypes a field of 0 is clipped to 0 anyhow
+        code = torch.where(field == 0, 0, code)
     # to the dtype of the range
-    scale = cast(_power_of_two(code), amax.dtype)
-    return torch.where(torch.isnan(amax), amax, scale)
+    scale = cast(_power_of_two(code.clamp_(0, _LARGEST)), amax.dtype)
+    return torch.where(amax < torch.inf, scale, amax)
 
 
 def mx_code(scale: torch.Tensor) -> torch.Tensor:
@@ -56,6 +58,5 @@ def scale_of_mx_code(code: torch.Tensor) -> torch.Tensor:
 
 def _power_of_two(code: torch.Tensor) -> torch.Tensor:
     """2^(code-127) in float32, from its bits; 255 is inf."""
-    bits = code.to(torch.int32) << 23
     subnormal = 1 << 22
-    return torch.where(bits == 0, subnormal, bits).view(torch.float32)
+    return (code.to(torch.int32) << 23).clamp_(min=subnormal).view(torch.float32)

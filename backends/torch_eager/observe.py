@@ -1,12 +1,14 @@
 """Ranges of tensors: static, running, and per call (SPEC section 5)."""
 
+from collections.abc import Iterator
+
 import torch
 
 from qparity.reference import QuantizationArgs
 
 from .arithmetic import add, multiply_number
 from .dtypes import as_tensor, constant
-from .layout import GROUPS, split_blocks, split_groups
+from .layout import GROUPS, row_slices, split_blocks, split_groups
 from .qparams import calculate_qparams
 
 Range = tuple[torch.Tensor, torch.Tensor]
@@ -142,9 +144,22 @@ def _of_heads(x: torch.Tensor) -> Range:
 
 def _extremes(x: torch.Tensor, axes: tuple[int, ...], keepdim: bool = False) -> Range:
     """The smallest and the largest value, exactly; a NaN among them gives NaN, a zero is +0."""
-    # one pass each: amin and amax are vectorized where aminmax along an axis is not
-    lo, hi = torch.amin(x, axes, keepdim), torch.amax(x, axes, keepdim)
-    return _positive_zero(lo), _positive_zero(hi)
+    found = [
+        (torch.amin(part, axes, keepdim), torch.amax(part, axes, keepdim))
+        for part in (_wide_pieces(x) if 0 not in axes else (x,))
+    ]
+    lo, hi = (
+        torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*found, strict=True)
+    )
+    return _positive_zero(lo.to(x.dtype)), _positive_zero(hi.to(x.dtype))
+
+
+def _wide_pieces(x: torch.Tensor) -> Iterator[torch.Tensor]:
+    """``x`` in slices of rows; 16-bit floats on the CPU in float32, which has vector reductions."""
+    narrow = x.is_cpu and x.itemsize == 2
+    for start, count in row_slices(x):
+        piece = x.narrow(0, start, count)
+        yield piece.to(torch.float32) if narrow else piece
 
 
 def _positive_zero(x: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from qparity.reference import FLOAT4_E2M1FN, FLOAT6_E2M3FN, FloatFormat
 
-from .bits import join_bits, split_bits
+from .bits import flat, join_bits, split_bits
 from .dtypes import WORKING, DTypeLike, as_dtype, as_tensor
 from .rounding import code_bits, nan_to_zero, wide_copy
 
@@ -57,8 +57,7 @@ def join_words(codes: torch.Tensor, num_bits: int) -> torch.Tensor:
     data = join_bits(codes.reshape(prod(leading), columns), num_bits)
     count = -(-columns * num_bits // _WORD)
     data = torch.nn.functional.pad(data, (0, count * _WORD // 8 - data.shape[1]))
-    # flat first: an axis of one row may have any stride
-    return data.reshape(-1).view(torch.int32).reshape(*leading, count)
+    return flat(data).view(torch.int32).reshape(*leading, count)
 
 
 def unpack_from_int32(
@@ -96,8 +95,7 @@ def unpack_from_int32(
         )
     words = packed.transpose(-1, -2) if packed_dim == 0 else packed
     *leading, count = words.shape
-    # flat first: a last axis of one word may have any stride
-    data = words.reshape(-1).view(torch.uint8)
+    data = flat(words).view(torch.uint8)
     codes = split_bits(data.view(prod(leading), count * _WORD // 8), num_bits)
     codes = codes.reshape(*leading, codes.shape[-1])[..., : sizes[axis]]
     if packed_dim == 0:

@@ -4,7 +4,7 @@ import torch
 
 from qparity.reference import FLOAT4_E2M1FN, FLOAT8_E4M3FN, FloatFormat, QuantizationArgs
 
-from ..torch_bridge import torch_dtype
+from ..torch_bridge import numpy_dtype, torch_dtype
 from .arithmetic import clamp, divide, divide_number, multiply, subtract
 from .dtypes import as_tensor, cast, constant, one_number
 from .mx import mx_scale
@@ -59,9 +59,10 @@ def calculate_qparams(
     """
     lo, hi = _including_zero(min_vals, max_vals)
     q_min, q_max = calculate_range(args)
+    zp_dtype = torch.int8 if args.zp_dtype is None else torch_dtype(args.zp_dtype)
     if args.symmetric:
         amax = torch.maximum(lo.abs(), hi.abs())
-        zero_point = torch.zeros_like(lo)
+        zero_point = torch.zeros_like(lo, dtype=zp_dtype)
         if args.is_mx:
             scale = mx_scale(amax, args.num_bits)
         else:
@@ -72,6 +73,9 @@ def calculate_qparams(
         scale = divide(subtract(hi, lo), constant(q_max - q_min, lo.dtype, lo.device))
         zero_point = subtract(constant(q_min, lo.dtype, lo.device), divide(lo, scale))
         zero_point = clamp(zero_point, q_min, q_max)
+        zero_point = round_to_quantized_type_dtype(
+            zero_point, numpy_dtype(zp_dtype), cast_to_original_dtype=False
+        )
     whole = one_number(global_scale)
     if whole is not None:
         if args.is_mx:
@@ -81,8 +85,7 @@ def calculate_qparams(
     if args.resolved_scale_dtype is not None and not args.is_mx:
         scale = round_to_quantized_type_dtype(scale, args.resolved_scale_dtype)
     scale = torch.where(scale == 0, _smallest_safe_scale(args, scale), scale)
-    zp_dtype = args.zp_dtype if args.zp_dtype is not None else "int8"
-    return scale, round_to_quantized_type_dtype(zero_point, zp_dtype, cast_to_original_dtype=False)
+    return scale, zero_point
 
 
 def generate_gparam(
@@ -129,7 +132,10 @@ def generate_gparam(
 def _including_zero(
     min_vals: torch.Tensor, max_vals: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """``min(min_vals, 0)`` and ``max(max_vals, 0)`` in one dtype; NaN stays, a zero is +0."""
+    """``min(min_vals, 0)`` and ``max(max_vals, 0)`` in one dtype; NaN stays.
+
+    A zero has either sign, which no result depends on.
+    """
     lo, hi = as_tensor(min_vals, "min_vals"), as_tensor(max_vals, "max_vals")
     if lo.shape != hi.shape:
         raise ValueError(
@@ -138,8 +144,7 @@ def _including_zero(
         )
     working = torch.promote_types(lo.dtype, hi.dtype)
     lo, hi = lo.to(working), hi.to(working)
-    zero = constant(0.0, working, lo.device)
-    return torch.where(lo >= zero, zero, lo), torch.where(hi <= zero, zero, hi)
+    return torch.clamp(lo, max=0.0), torch.clamp(hi, min=0.0)
 
 
 def _smallest_safe_scale(args: QuantizationArgs, scale: torch.Tensor) -> torch.Tensor:

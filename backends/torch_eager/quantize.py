@@ -62,9 +62,10 @@ def quantize(
     x, scale, zero_point, global_scale = checked(x, "x", WORKING, scale, zero_point, global_scale)
     in_float32 = _in_float32(compute_dtype)
     s = effective_scale(scale, global_scale, in_float32)
+    returned = _code_dtype(dtype, args, x, scale, global_scale)
     work = units(x, args, g_idx, (("scale", s), ("zero_point", zero_point)))
-    out = work.empty(_code_dtype(dtype, args, x, scale, global_scale))
-    shifted = zero_point is not None
+    out = work.empty(returned)
+    shifted = zero_point is not None and not (returned == torch.int8 and only_zeros(zero_point))
     for out_piece, y, *_ in scaled_pieces(work, out, args, shifted=shifted, in_float32=in_float32):
         # the cast to float8 is the rounding; else to the codes, exact in the dtype of out
         narrow = out.dtype in FLOAT8 and y.dtype == torch.float32
@@ -220,6 +221,15 @@ def checked(
     if zero_point is not None:
         zero_point = as_tensor(zero_point, "zero_point", ZERO_POINTS)
     return x, scale, zero_point, one_number(global_scale)
+
+
+def only_zeros(zero_point: torch.Tensor) -> bool:
+    """Whether a zero-point is known to be zeros, which change no code but that of -0.0.
+
+    One on a device is not looked at, so that the host does not wait for it.
+    """
+    looked_at = zero_point.is_cpu and zero_point.dtype not in FLOAT8
+    return looked_at and not bool(zero_point.any())
 
 
 def _in_float32(compute_dtype: DTypeLike | None) -> bool:

@@ -7,7 +7,7 @@ from qparity.reference import FloatFormat, QuantizationArgs
 from .dtypes import WORKING, cast
 from .layout import units
 from .packing import check_packable, join_bytes, join_words, pack_to_int32
-from .quantize import checked, effective_scale, quantize, scaled_pieces
+from .quantize import checked, effective_scale, only_zeros, quantize, scaled_pieces
 from .rounding import code_bits, nan_to_zero, positive_zero
 
 
@@ -57,7 +57,8 @@ def quantize_and_pack(
     s = effective_scale(scale, whole)
     work = units(weight, args, g_idx, (("scale", s), ("zero_point", zero_point)))
     out = torch.empty((weight.shape[0], width), dtype=dtype, device=weight.device)
-    shifted = zero_point is not None
+    integer = not isinstance(row, FloatFormat)
+    shifted = zero_point is not None and not (integer and only_zeros(zero_point))
     for piece, y, *_ in scaled_pieces(work, out, args, shifted=shifted, axis=0):
         # NaN becomes +0
         y = nan_to_zero(y).reshape(piece.shape[0], weight.shape[1])

@@ -3,16 +3,14 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 EXIT_CODES = "exit codes: 0 all equal, 1 a difference, 2 bad usage or input, 5 nothing was run"
 _WIDTH_OF_A_PIPE = 100
-T = TypeVar("T")
 
 
 def console(file: Any = None) -> Console:  # noqa: ANN401 - any text stream
@@ -30,20 +28,6 @@ def speaker() -> Callable[[str], None]:
 def complain(message: str) -> None:
     """One line on standard error."""
     sys.stderr.write(f"qparity: {' '.join(message.split())}\n")
-
-
-def with_progress(items: Iterator[T], planned: int) -> Iterable[T]:
-    """The items, with a bar on standard error and the time left."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    out = Console(file=sys.stderr)
-    hidden = not out.is_terminal
-    with Progress(*columns, console=out, transient=True, disable=hidden) as progress:
-        yield from progress.track(items, total=planned, description="checks")
 
 
 def check_writable(destination: str | None) -> None:

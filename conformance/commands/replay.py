@@ -7,6 +7,8 @@ from typing import Any
 from ..case import UnsupportedError, expected_outputs, run_case
 from ..case_file import load_case
 from ..explain_case import Counterexample, lines_of
+from ..guard import CASE_TIMEOUT, guarded
+from .aside import speaking_aside
 from .console import EXIT_CODES, speaker
 from .load import load
 
@@ -28,7 +30,9 @@ def run(options: argparse.Namespace) -> int:
         message = f"{options.case_file}: the reference refuses it: {error}"
         raise ValueError(message) from error
     try:
-        expected, actual, difference = run_case(case, load(options.backend), known)
+        with speaking_aside():
+            backend = guarded(load(options.backend), CASE_TIMEOUT)
+            expected, actual, difference = run_case(case, backend, known)
     except UnsupportedError as error:
         say(f"UNSUPPORTED {case.op}: {error}")
         return 5

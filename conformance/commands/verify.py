@@ -9,13 +9,21 @@ from typing import Any
 
 import numpy as np
 
+from ..guard import CASE_TIMEOUT
+from ..html_page import reports_to_html
+from ..junit import report_to_junit
 from ..known import known_to_toml, load_known, still_known
 from ..report import print_report, report_to_json
 from ..scheme_file import load_schemes
+from ..sweeps import STATE_FOLDER, Sweeping
 from ..verify import LEVELS, verify
 from ..weights import matrices, read_tensors
-from .console import EXIT_CODES, check_writable, console, with_progress, write_json, write_text
+from .aside import speaking_aside
+from .console import EXIT_CODES, check_writable, console, write_json, write_text
 from .load import load
+from .progress import Bars
+
+_LONGEST = 1e6
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type for it
@@ -56,9 +64,24 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
         metavar="FILE.safetensors",
         help="run the weight presets over its 2-D tensors",
     )
+    parser.add_argument(
+        "--fresh", action="store_true", help="prove again what an interrupted run has proven"
+    )
+    parser.add_argument(
+        "--case-timeout",
+        type=seconds,
+        default=CASE_TIMEOUT,
+        metavar="SECONDS",
+        help=f"a call that takes longer differs; default: {CASE_TIMEOUT:g}",
+    )
+    parser.add_argument(
+        "--isolate", action="store_true", help="survive a backend that ends its process"
+    )
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--jobs", type=positive, help="processes; default: one per core")
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON; - is stdout")
+    parser.add_argument("--junit", metavar="FILE", help="write it as JUnit XML")
+    parser.add_argument("--html", metavar="FILE", help="write it as one page of HTML")
     parser.add_argument("--known", type=Path, metavar="FILE.toml", help="failures to accept")
     parser.add_argument(
         "--update-known", action="store_true", help="drop what is fixed from the file of --known"
@@ -73,30 +96,53 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(
             f"weights: {options.weights} has no 2-D float tensor; allowed: one or more"
         )
-    check_writable(options.json)
+    files = (options.json, options.junit, options.html)
+    for destination in files:
+        check_writable(destination)
     if options.update_known and options.known is None:
         raise ValueError("update-known: no file to update; allowed: together with --known")
     known = () if options.known is None else load_known(options.known)
-    report = verify(
-        load(options.backend),
-        name=options.backend,
-        level=options.level or ("quick" if tensors is None else None),
-        operations=options.operations,
-        schemes=load_schemes(options.schemes) if options.schemes else None,
-        compute_dtype=None if options.compute_dtype is None else np.dtype(np.float32),
-        weights=tensors,
-        seed=options.seed,
-        track=with_progress,
-        load=partial(load, options.backend),
-        jobs=options.jobs or _jobs(options.level),
-        known=known,
-    )
+    bars = Bars()
+    with speaking_aside():
+        report = verify(
+            load(options.backend),
+            name=options.backend,
+            level=options.level or ("quick" if tensors is None else None),
+            operations=options.operations,
+            schemes=load_schemes(options.schemes) if options.schemes else None,
+            compute_dtype=None if options.compute_dtype is None else np.dtype(np.float32),
+            weights=tensors,
+            seed=options.seed,
+            track=bars.track,
+            load=partial(load, options.backend),
+            jobs=options.jobs or _jobs(options.level),
+            known=known,
+            sweeping=Sweeping(STATE_FOLDER, options.fresh, bars.watch),
+            case_timeout=options.case_timeout,
+            isolate=options.isolate,
+        )
     if options.update_known:
         write_text(known_to_toml(still_known(known, report.outcomes)), str(options.known))
-    print_report(report, console(sys.stderr if options.json == "-" else sys.stdout))
+    print_report(report, console(sys.stderr if "-" in files else sys.stdout))
+    content = report_to_json(report)
     if options.json is not None:
-        write_json(report_to_json(report), options.json)
+        write_json(content, options.json)
+    if options.junit is not None:
+        write_text(report_to_junit(content), options.junit)
+    if options.html is not None:
+        write_text(reports_to_html([content]), options.html)
     return report.exit_code
+
+
+def seconds(text: str) -> float:
+    """A number above 0, for the parser."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < _LONGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: a number above 0")
+    return value
 
 
 def positive(text: str) -> int:

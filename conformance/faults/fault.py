@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..bits import Array
 from .variant import Variant, exact
 
 __all__ = ["Fault", "changing"]
@@ -35,7 +34,7 @@ class Fault:
         return made
 
 
-def changing(change: Callable[[Array], Any], *names: str) -> dict[str, Step]:
+def changing(change: Callable[[Any], Any], *names: str) -> dict[str, Step]:
     """Operations whose result is changed."""
 
     def changed(name: str) -> Step:

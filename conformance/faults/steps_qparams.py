@@ -30,7 +30,7 @@ class QparamSteps(Arithmetic):
             return self.divide(amax, number((high - low) / 2, lo.dtype))
         return self.divide(self.subtract(hi, lo), number(high - low, lo.dtype))
 
-    def zero_point_of(self, lo: Array, scale: Array, args: QuantizationArgs) -> Array:
+    def zero_point_of(self, lo: Array, hi: Array, scale: Array, args: QuantizationArgs) -> Array:
         """q_min - lo / scale, clamped; 0 where symmetric."""
         if args.symmetric:
             return np.zeros_like(lo)
@@ -38,7 +38,9 @@ class QparamSteps(Arithmetic):
         z = self.subtract(low, self.divide(lo, scale))
         return np.where(z < low, low, np.where(z > high, high, z))
 
-    def with_global(self, scale: Array, global_scale: Array | None) -> Array:
+    def with_global(
+        self, scale: Array, global_scale: Array | None, args: QuantizationArgs
+    ) -> Array:
         """The scale times the global scale."""
         return scale if global_scale is None else self.multiply(global_scale.reshape(1), scale)
 
@@ -101,8 +103,8 @@ class QparamSteps(Arithmetic):
                 zero_point = np.zeros_like(lo)
             else:
                 scale = self.linear_scale(lo, hi, args)
-                zero_point = self.zero_point_of(lo, scale, args)
-                scale = self.rounded_scale(self.with_global(scale, global_scale), args)
+                zero_point = self.zero_point_of(lo, hi, scale, args)
+                scale = self.rounded_scale(self.with_global(scale, global_scale, args), args)
             scale = np.where(scale == 0, self.smallest_scale(args, scale.dtype), scale)
             return scale, self.stored_zero_point(zero_point, args)
 
@@ -133,4 +135,6 @@ class QparamSteps(Arithmetic):
         with np.errstate(all="ignore"):
             lo, hi = self.including_zero(np.atleast_1d(min_val), np.atleast_1d(max_val))
             steps = scale_data.max * quant_data.max
-            return cast(self.gparam_finite(self.gparam_quotient(steps, self.gparam_amax(lo, hi))), F32)
+            return cast(
+                self.gparam_finite(self.gparam_quotient(steps, self.gparam_amax(lo, hi))), F32
+            )

@@ -49,7 +49,9 @@ class QuantizeSteps(Arithmetic):
         value = np.atleast_1d(value)
         if args.strategy == "block" and args.block_structure is not None:
             rows, cols = args.block_structure
-            return value.repeat(rows, 0).repeat(cols, 1)[: x.shape[0], : x.shape[1]]
+            counts = -(-x.shape[0] // rows), -(-x.shape[1] // cols)
+            blocks = np.broadcast_to(value, counts)
+            return blocks.repeat(rows, 0).repeat(cols, 1)[: x.shape[0], : x.shape[1]]
         if args.strategy not in GROUPED:
             while value.ndim > x.ndim:
                 value = value[0]

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from qparity import reference
 
 from ..bits import Array
+from ..layouts import with_strides
 from .steps_disk import DiskSteps
 from .steps_observe import ObserveSteps
 
@@ -28,8 +27,8 @@ class Variant(DiskSteps, ObserveSteps):
         return getattr(reference, name)
 
     def from_numpy(self, array: Array) -> Array:
-        """A copy."""
-        return np.array(array, copy=True, order="K")
+        """A copy of the same strides."""
+        return with_strides(array, array.strides) if array.ndim else array.copy()
 
     def to_numpy(self, array: Array) -> Array:
         """The array itself."""

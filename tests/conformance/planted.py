@@ -37,13 +37,17 @@ def by_reciprocal(x: Array, scale: Array, zero_point: Array | None, args: Any, *
     """Quantize by the product with the reciprocal of the scale, in place of the division."""
     with np.errstate(all="ignore"):
         inverse = scale.dtype.type(1) / scale
-    if args.strategy in ("group", "tensor_group"):
-        x = x.reshape(*x.shape[:-1], -1, args.group_size) * inverse.reshape(-1, 1)
-        x, scale = x.reshape(*x.shape[:-2], -1), np.ones_like(scale)
-        return reference.quantize(x, scale, zero_point, args, **k)
-    with np.errstate(all="ignore"):
-        product = x * inverse
-    return reference.quantize(product, np.ones_like(scale), zero_point, args, **k)
+        ones = np.ones_like(scale)
+        if args.strategy == "block":
+            rows, columns = args.block_structure
+            inverse = inverse.repeat(rows, 0).repeat(columns, 1)[: x.shape[0], : x.shape[1]]
+        if args.strategy in ("group", "tensor_group") and "g_idx" not in k and x.ndim > 1:
+            inverse = inverse[:, None] if inverse.ndim == 1 else inverse
+            groups = x.reshape(*x.shape[:-1], -1, args.group_size) * inverse[..., None]
+            return reference.quantize(groups.reshape(x.shape), ones, zero_point, args, **k)
+        if args.strategy in ("group", "tensor_group"):
+            return reference.quantize(x, scale, zero_point, args, **k)
+        return reference.quantize(x * inverse, ones, zero_point, args, **k)
 
 
 def spoiled(op: str, change: Callable[[Array], Array]) -> SimpleNamespace:

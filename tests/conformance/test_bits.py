@@ -128,7 +128,11 @@ def test_hexadecimal_bits_are_the_bits(name: str) -> None:
 def test_the_numbers_of_the_specification_are_shown_so() -> None:
     """The example of SPEC section 12: bits, hexadecimal float and decimal."""
     x, scale = np.array([0xBF780001, 0x3FF80000], np.uint32).view(np.float32)
-    assert (hex_bits(x), hex_float(x), decimal(x)) == ("0xbf780001", "-0x1.f00002p-1", "-0.96875006")
+    assert (hex_bits(x), hex_float(x), decimal(x)) == (
+        "0xbf780001",
+        "-0x1.f00002p-1",
+        "-0.96875006",
+    )
     assert (hex_bits(scale), hex_float(scale), decimal(scale)) == (
         "0x3ff80000",
         "0x1.f00000p+0",
