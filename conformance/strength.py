@@ -26,7 +26,7 @@ This page is written by
 
     {command}
 
-**Found: {found} of {planted}**: {faults} faults, each in every operation that it names; seed {seed}.
+**Found: {found} of {planted}**: {faults} faults, each in the operations that it names; seed {seed}.
 Named by the diagnosis: {named} of {planted}.
 """
 _COLUMNS = ("fault", "what it does", "operation", "checks", "dtypes", "formats", "cases", "named")

@@ -9,8 +9,9 @@ from qparity.reference import QuantizationArgs
 
 GROUPS = ("group", "tensor_group")
 
-# Elements of one piece on the CPU, where a piece and its float32 copies stay in the cache.
-PIECE = {"cpu": 1 << 18}
+# Elements of one piece on the CPU: few enough that its float32 copies stay in the cache, and enough
+# that threads seldom wait for each other.
+PIECE = {"cpu": 1 << 20}
 # Shorter groups are spread over their elements first: a broadcast inner loop would be as short.
 _SHORT = 64
 
