@@ -111,7 +111,8 @@ def _tensor(rng: Rng, spec: Spec, args: QuantizationArgs, whole: float) -> Array
     tail = int(rng.choice(TAILS))
     rows = int(rng.choice([1, 2, 3, 5]))
     if args.strategy in ("group", "tensor_group"):
-        groups, size = int(rng.choice([1, 2, 3])), args.group_size or 1
+        # ranges of MX are of more kinds, and have no other dtypes to be rounded to
+        groups, size = int(rng.choice([8, 9] if args.is_mx else [1, 2, 3])), args.group_size or 1
         lead = [(rows,), (rows,), (), (2, rows)][int(rng.integers(4))]
         x = filled(rng, *ranges(rng, (*lead, groups), spec.dtype, args, whole), size)
         x = x.reshape(*lead, groups * size)

@@ -33,7 +33,7 @@ class Finding:
         op: the operation.
         found: the checks that find it, by name.
         missed: the checks that do not.
-        cases: how many cases of the operation are run until the first difference; None: all.
+        cases: how many cases of the first check that finds it are run until the difference.
         diagnosis: the fault that explains what differs, if one does.
     """
 
@@ -165,16 +165,14 @@ def _finding(fault: Fault, op: str, prepared: Prepared) -> Finding:
     found: list[str] = []
     missed: list[str] = []
     differing: list[Case] = []
-    run, needed = 0, None
+    needed: int | None = None
     for check, cases in prepared:
         place = _first_difference(cases, backend)
         if place is None:
             missed.append(check.name)
-            run += len(cases)
             continue
         found.append(check.name)
-        run += place + 1
-        needed = run if needed is None else needed
+        needed = place + 1 if needed is None else needed
         differing.append(cases[place][0])
     diagnosis = diagnose(differing[:_DIAGNOSED], fault.backend()) if differing else None
     cause = None if diagnosis is None else diagnosis.fault

@@ -19,7 +19,7 @@ without a fault they must find nothing.
 
 - **checks**: those that find it, of all the checks of the operation.
 - **dtypes**, **formats**: where it is found; what a fault does not touch cannot show it.
-- **cases**: how many are run, in the order of the checks, until the first difference.
+- **cases**: how many cases of the first check that finds it are run until the difference.
 - **named**: whether the diagnosis of the failing cases is this fault, or which other one.
 
 This page is written by

@@ -227,6 +227,17 @@ class QuantizationArgs:
             )
 
 
+def as_args(value: object) -> QuantizationArgs:
+    """The args of a call.
+
+    Raises:
+        TypeError: if they are none.
+    """
+    if not isinstance(value, QuantizationArgs):
+        raise TypeError(f"args: {value!r} is not allowed; allowed: QuantizationArgs")
+    return value
+
+
 def _check_int(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}: {value!r} is not allowed; allowed: an int")
@@ -264,7 +275,7 @@ def _block_structure(value: object) -> tuple[int, int] | None:
     sizes: object = value
     if isinstance(value, str):
         parts = value.split("x")
-        sizes = [int(part) if part.isascii() and part.isdigit() else 0 for part in parts]
+        sizes = [int(part) if part.isdecimal() and len(part) < 10 else 0 for part in parts]
     if isinstance(sizes, (list, tuple)) and len(sizes) == 2:
         rows, cols = sizes
         if all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in sizes):

@@ -59,6 +59,7 @@ def compress(
     >>> sorted(stored), hex(stored["weight_packed"].item())
     (['weight_packed', 'weight_scale', 'weight_shape'], '0x69')
     """
+    _check_arguments(state_dict, scheme)
     name = resolve_format(scheme, format)
     if name == "dense" or scheme.weights is None:
         return dict(state_dict)
@@ -122,6 +123,7 @@ def decompress(
     >>> decompress(compress(state, scheme), scheme)["weight"]
     array([[ 1., -2.]], dtype=float32)
     """
+    _check_arguments(state_dict, scheme)
     name = resolve_format(scheme, format)
     if name == "dense" or scheme.weights is None:
         return dict(state_dict)
@@ -181,9 +183,9 @@ def _check_suits(name: str, args: QuantizationArgs) -> None:
     needed = {"pack-quantized": ("int", args.num_bits), "mxfp8-quantized": ("float", 8)}
     needed |= {key: ("float", bits) for key, bits in _PACKED_FLOAT_BITS.items()}
     if name in needed and (args.type, args.num_bits) != needed[name]:
-        raise ValueError(f"format: {name!r} cannot hold {args.code_format.name}")
+        raise _unsuited(name, args)
     if name not in needed and args.type == "float" and args.num_bits != 8:
-        raise ValueError(f"format: {name!r} cannot hold {args.code_format.name}")
+        raise _unsuited(name, args)
     small_float = args.type == "float" and args.num_bits < 8
     mx_like = name in _MX_FORMATS or (small_float and args.group_size == 32)
     dtype = args.resolved_scale_dtype
@@ -214,7 +216,23 @@ def _without_symmetric_zero_points(tensors: StateDict, scheme: QuantizationSchem
     return {key: value for key, value in tensors.items() if key not in absent}
 
 
+def _unsuited(name: str, args: QuantizationArgs) -> ValueError:
+    return ValueError(
+        f"format: {name!r} cannot hold {args.code_format.name}; allowed: one that can, or None"
+    )
+
+
 def _tensor(state_dict: Mapping[str, Array], key: str) -> Array:
     if key not in state_dict:
         raise ValueError(f"{key}: missing from the state dict; allowed: an array")
-    return state_dict[key]
+    value = state_dict[key]
+    if not isinstance(value, (np.ndarray, np.generic)):
+        raise TypeError(f"{key}: {value!r} is not allowed; allowed: an array")
+    return np.atleast_1d(value)
+
+
+def _check_arguments(state_dict: object, scheme: object) -> None:
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"state_dict: {state_dict!r} is not allowed; allowed: a mapping of arrays")
+    if not isinstance(scheme, QuantizationScheme):
+        raise TypeError(f"scheme: {scheme!r} is not allowed; allowed: a QuantizationScheme")

@@ -26,11 +26,16 @@ def infer_format(scheme: QuantizationScheme) -> str:
     Returns:
         One of ``COMPRESSION_FORMATS``.
 
+    Raises:
+        TypeError: if ``scheme`` is none.
+
     Source: SPEC section 8; upstream ``infer_module_format``.
 
     >>> infer_format(QuantizationScheme(["Linear"], {"num_bits": 4, "group_size": 128}))
     'pack-quantized'
     """
+    if not isinstance(scheme, QuantizationScheme):
+        raise TypeError(f"scheme: {scheme!r} is not allowed; allowed: a QuantizationScheme")
     weights, inputs = scheme.weights, scheme.input_activations
     if weights is None:
         return "dense"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .args import QuantizationArgs
+from .args import QuantizationArgs, as_args
 from .arithmetic import add, multiply_scalar, quiet
 from .dtypes import Array, as_array
 from .extremes import extremes
@@ -46,7 +46,7 @@ def compute_dynamic_scales_and_zp(
     >>> scale.tolist()
     [[1.0], [2.0]]
     """
-    x = _not_empty(x)
+    x, args = _not_empty(x), as_args(args)
     if args.strategy == "token":
         reduced = tuple(range(2, x.ndim)) if x.ndim > 2 else (x.ndim - 1,)
         observed = extremes(x, reduced, keepdims=True)
@@ -133,7 +133,7 @@ def minmax(x: Array, args: QuantizationArgs, state: Range | None = None) -> Rang
 
 
 def _range(x: Array, args: QuantizationArgs) -> Range:
-    x = _not_empty(x)
+    x, args = _not_empty(x), as_args(args)
     rows = x.reshape(1, -1) if x.ndim == 1 else x
     if args.strategy == "tensor":
         return _of_tensor(x)
@@ -175,6 +175,8 @@ def _not_empty(x: Array) -> Array:
 
 
 def _matching(state: Range, lo: Array) -> Range:
+    if not isinstance(state, (tuple, list)) or len(state) != 2:
+        raise TypeError(f"state: {state!r} is not allowed; allowed: two arrays, or None")
     before_lo, before_hi = (as_array(part, "state") for part in state)
     for part in (before_lo, before_hi):
         if (part.shape, part.dtype) != (lo.shape, lo.dtype):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .args import GROUP_STRATEGIES, QuantizationArgs
+from .args import GROUP_STRATEGIES, QuantizationArgs, as_args
 from .dtypes import CODE_DTYPES, WORKING_DTYPES, ZP_DTYPES, Array, as_array
 from .layout import block_counts, per_block, per_column, split_groups
 from .rows import by_rows, rows_of
@@ -50,8 +50,7 @@ def operands(
         TypeError: if an array has a dtype that its field may not have.
         ValueError: if shapes do not fit; the message names the field.
     """
-    if not isinstance(args, QuantizationArgs):
-        raise TypeError(f"args: {args!r} is not allowed; allowed: QuantizationArgs")
+    as_args(args)
     x = as_array(x, name, CODE_DTYPES if name == "x_q" else WORKING_DTYPES)
     scale = as_array(scale, "scale")
     zero_point = None if zero_point is None else as_array(zero_point, "zero_point", ZP_DTYPES)

@@ -88,7 +88,10 @@ def unpack_from_int32(
     """
     packed = as_array(packed, "packed", (INT32,))
     _check(packed, "packed", num_bits, packed_dim)
-    sizes = tuple(int(n) for n in np.asarray(shape).reshape(-1))
+    whole = np.asarray(shape)
+    if whole.dtype.kind not in "iu" or whole.ndim != 1 or (whole < 0).any():
+        raise ValueError(f"shape: {shape!r} is not allowed; allowed: sizes of 0 or more")
+    sizes = tuple(int(n) for n in whole)
     axis = len(sizes) - 2 + packed_dim
     needed = tuple(-(-n * num_bits // _WORD) if i == axis else n for i, n in enumerate(sizes))
     if packed.shape != needed:
@@ -238,6 +241,9 @@ def _codes_of_values(x: Array, row: FloatFormat) -> Array:
 
 def _packed_rows(packed: Array, m: int, n: int, bits: int) -> Array:
     data = as_array(packed, "packed", (UINT8,))
+    for field, size in (("m", m), ("n", n)):
+        if not isinstance(size, (int, np.integer)):
+            raise TypeError(f"{field}: {size!r} is not allowed; allowed: an int")
     if m < 0 or n < 0 or n * bits % (8 * (3 if bits == 6 else 1)) or data.size * 8 != m * n * bits:
         raise ValueError(
             f"packed: shape {data.shape} is not allowed; "

@@ -3,7 +3,7 @@
 import ml_dtypes
 import numpy as np
 
-from .args import QuantizationArgs
+from .args import QuantizationArgs, as_args
 from .arithmetic import (
     cast,
     clamp,
@@ -36,7 +36,8 @@ def calculate_range(args: QuantizationArgs) -> tuple[float, float]:
     >>> calculate_range(QuantizationArgs(num_bits=4))
     (-8.0, 7.0)
     """
-    return args.code_format.min, args.code_format.max
+    row = as_args(args).code_format
+    return row.min, row.max
 
 
 @quiet
@@ -126,6 +127,9 @@ def generate_gparam(
     >>> generate_gparam(np.array([-2], np.float32), np.array([1], np.float32))
     array([1344.], dtype=float32)
     """
+    for field, row in (("scale_data", scale_data), ("quant_data", quant_data)):
+        if not isinstance(row, FloatFormat):
+            raise TypeError(f"{field}: {row!r} is not allowed; allowed: a FloatFormat of FORMATS")
     lo, hi = _including_zero(min_val, max_val)
     if lo.size != 1:
         raise ValueError(f"min_val: shape {lo.shape} is not one number; allowed: (1,)")

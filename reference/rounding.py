@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .args import QuantizationArgs
+from .args import QuantizationArgs, as_args
 from .arithmetic import cast, clamp, evaluation_dtype, quiet
 from .dtypes import (
     BFLOAT16,
@@ -93,7 +93,7 @@ def round_to_quantized_type_args(
     >>> round_to_quantized_type_args(x, QuantizationArgs(num_bits=4, type="float"), -6.0, 6.0)
     array([0., 2., 6.], dtype=float32)
     """
-    x = as_array(x, "x")
+    x, args = as_array(x, "x"), as_args(args)
     low, high = _bound(q_min, "q_min"), _bound(q_max, "q_max")
     fp8 = args.code_format == FLOAT8_E4M3FN
     returned = FLOAT8_E4M3FN.dtype if fp8 and not cast_to_original_dtype else x.dtype
@@ -186,6 +186,8 @@ def _to_odd(x: Array) -> Array:
 
 def _bound(value: Array | float, field: str) -> float:
     bound = np.asarray(value)
+    if bound.dtype.kind not in "iuf" and bound.dtype != BFLOAT16:
+        raise TypeError(f"{field}: {value!r} is not allowed; allowed: a number")
     if bound.size != 1:
         raise ValueError(f"{field}: shape {bound.shape} is not one number; allowed: a scalar")
     return float(bound.reshape(()).astype(np.float64))

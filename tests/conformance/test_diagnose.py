@@ -173,9 +173,10 @@ def test_an_answer_in_another_dtype_is_explained_as_a_whole() -> None:
 
 def test_the_report_tells_the_cause_above_the_replay(tmp_path: Path) -> None:
     """The line of SPEC section 12 stands above the replay command, and in JSON beside it."""
-    backend = fault_of("reciprocal_multiply").backend()
+    backend = fault_of("gparam_division").backend()
+    operations = ["generate_gparam"]
     report = verify(
-        backend, name="mine", level="smoke", operations=["quantize"], cases_folder=tmp_path
+        backend, name="mine", level="smoke", operations=operations, cases_folder=tmp_path
     )
     failing = [outcome for outcome in report.outcomes if outcome.diagnosis is not None]
     assert failing

@@ -11,12 +11,14 @@ from qparity.reference import (
     QuantizationArgs,
     QuantizationScheme,
     calculate_qparams,
+    calculate_range,
     compress,
     compute_dynamic_scales_and_zp,
     decompress,
     dequantize,
     fake_quantize,
     generate_gparam,
+    infer_format,
     memoryless_minmax,
     minmax,
     pack_fp4_to_uint8,
@@ -155,6 +157,15 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ("x: shape (2, 4)", "heads", lambda: minmax(X, HEADS)),
     ("x: shape (4,)", "2-D", lambda: minmax(X[0], BLOCKS)),
     ("state: float32 (2, 1)", "float32 (1,)", lambda: minmax(X, TENSOR, (ONE, ROWS))),
+    ("shape: (2, -3)", "0 or more", lambda: unpack_from_int32(WORDS, 4, (2, -3))),
+    ("shape: (2.5, 8)", "0 or more", lambda: unpack_from_int32(WORDS, 4, (2.5, 8))),  # type: ignore[arg-type]
+    ("shape: None", "0 or more", lambda: unpack_from_int32(WORDS, 4, None)),  # type: ignore[arg-type]
+    (
+        "block_structure: '99",
+        "'128x128'",
+        args(strategy="block", block_structure="9" * 5000 + "x1"),
+    ),
+    ("format: 'nvfp4-", "or None", lambda: compress(WEIGHT, W4A16, "nvfp4-pack-quantized")),
     ("state: float64 (1,)", "float32", lambda: static_minmax(X, TENSOR, (np.ones(1), np.ones(1)))),
     (
         "dtype: 'bfloat17'",
@@ -241,6 +252,31 @@ TYPE_ERRORS: list[tuple[str, str, Call]] = [
     ("g_idx", "integer", lambda: quantize(X, ROWS, None, PAIRS, g_idx=np.ones(4, F32))),
     ("args: {}", "QuantizationArgs", lambda: quantize(X, ONE, None, {})),  # type: ignore[arg-type]
     ("args: None", "QuantizationArgs", lambda: dequantize(X, ONE)),
+    *(
+        ("args: None", "QuantizationArgs", call)
+        for call in (
+            lambda: calculate_range(None),  # type: ignore[arg-type]
+            lambda: calculate_qparams(ONE, ONE, None),  # type: ignore[arg-type]
+            lambda: compute_dynamic_scales_and_zp(X, None),  # type: ignore[arg-type]
+            lambda: minmax(X, None),  # type: ignore[arg-type]
+            lambda: round_to_quantized_type_args(X, None, 0, 1),  # type: ignore[arg-type]
+        )
+    ),
+    ("q_min: 'a'", "a number", lambda: round_to_quantized_type_args(X, TENSOR, "a", 1)),  # type: ignore[arg-type]
+    ("q_max: None", "a number", lambda: round_to_quantized_type_args(X, TENSOR, 0, None)),  # type: ignore[arg-type]
+    ("state: array", "two arrays", lambda: minmax(X, TENSOR, ONE)),  # type: ignore[arg-type]
+    ("state: (array", "two arrays", lambda: static_minmax(X, TENSOR, (ONE,))),  # type: ignore[arg-type]
+    ("scale_data: 'e4m3'", "a FloatFormat", lambda: generate_gparam(ONE, ONE, scale_data="e4m3")),  # type: ignore[arg-type]
+    ("m: '2'", "an int", lambda: unpack_fp4_from_uint8(BYTES, "2", 6)),  # type: ignore[arg-type]
+    ("n: 4.0", "an int", lambda: unpack_fp6_from_uint8(BYTES, 2, 4.0)),  # type: ignore[arg-type]
+    ("scheme: None", "a QuantizationScheme", lambda: compress(WEIGHT, None)),  # type: ignore[arg-type]
+    ("scheme: None", "a QuantizationScheme", lambda: infer_format(None)),  # type: ignore[arg-type]
+    ("state_dict: None", "a mapping", lambda: decompress(None, W4A16)),  # type: ignore[arg-type]
+    (
+        "weight_packed: [1]",
+        "an array",
+        lambda: decompress({"weight_scale": BYTES, "weight_packed": [1]}, MXFP4),
+    ),  # type: ignore[dict-item]
     ("x_q: dtype int32", "'int8'", lambda: dequantize(WORDS, ONE, None, TENSOR)),
     ("min_vals: dtype int32", "'bfloat16'", lambda: calculate_qparams(WORDS, WORDS, TENSOR)),
     ("min_vals: float", "'bfloat16'", lambda: calculate_qparams(0.0, 1.0, TENSOR)),  # type: ignore[arg-type]
@@ -255,7 +291,7 @@ TYPE_ERRORS: list[tuple[str, str, Call]] = [
     ("x: dtype int8", "'bfloat16'", lambda: pack_fp4_to_uint8(CODES)),
     ("packed: dtype float32", "['uint8']", lambda: unpack_fp4_from_uint8(X, 2, 8)),
     ("packed: dtype int8", "['uint8']", lambda: unpack_fp6_from_uint8(CODES, 2, 2)),
-    ("x: list", "'bfloat16'", lambda: compress(WEIGHT | {"weight": [1.0]}, W4A16)),  # type: ignore[dict-item]
+    ("weight: [1.0]", "an array", lambda: compress(WEIGHT | {"weight": [1.0]}, W4A16)),  # type: ignore[dict-item]
     (
         "weight_scale: dtype float32",
         "['uint8']",
