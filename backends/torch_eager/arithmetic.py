@@ -48,17 +48,17 @@ def divide_number(number: float, x: torch.Tensor) -> torch.Tensor:
     return multiply_number(divide(constant(1.0, x.dtype, x.device), x), number)
 
 
-def clamp(x: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    """``x`` limited to ``[low, high]``; the bounds are rounded to its dtype, NaN and -0.0 stay."""
+def clamp(
+    x: torch.Tensor, low: float, high: float, out: torch.Tensor | None = None
+) -> torch.Tensor:
+    """``x`` limited to ``[low, high]``; the bounds are rounded to its dtype, NaN and -0.0 stay.
+
+    The result is written to ``out``, which may be ``x``, if given.
+    """
     host = torch.device("cpu")
-    lowest, highest = (constant(bound, x.dtype, host).item() for bound in (low, high))
+    lowest, highest = (float(constant(bound, x.dtype, host).item()) for bound in (low, high))
     if lowest != 0 != highest:
-        return torch.clamp(x, lowest, highest)
-    # with a bound of zero CUDA's clamp makes -0.0 +0
-    x = torch.where(x < lowest, lowest, x)
-    return torch.where(x > highest, highest, x)
-
-
-def clamp_in_place(x: torch.Tensor, low: float, high: float) -> None:
-    """``clamp`` for a float32 or float64 ``x`` of ours and bounds that are non-zero and exact."""
-    torch.clamp(x, low, high, out=x)
+        return torch.clamp(x, lowest, highest, out=out)
+    # beside a bound of zero torch does not say which zero it takes
+    limited = x.masked_fill(x < lowest, lowest).masked_fill(x > highest, highest)
+    return limited if out is None else out.copy_(limited)

@@ -7,8 +7,9 @@ from qparity.reference import FloatFormat, QuantizationArgs
 from .dtypes import WORKING, cast
 from .layout import units
 from .packing import check_packable, join_bytes, join_words, pack_to_int32
-from .quantize import checked, effective_scale, only_zeros, quantize, scaled_pieces
+from .quantize import quantize
 from .rounding import code_bits, nan_to_zero, positive_zero
+from .scaling import checked, effective_scale, only_zeros, scaled_pieces
 
 
 def quantize_and_pack(

@@ -7,7 +7,7 @@ import torch
 
 from qparity.reference import FORMATS, FloatFormat, QuantizationArgs
 
-from .arithmetic import clamp, clamp_in_place
+from .arithmetic import clamp
 from .dtypes import (
     FLOAT8,
     WORKING,
@@ -107,7 +107,7 @@ def round_to_quantized_type_args(
 
 def saturate(y: torch.Tensor, args: QuantizationArgs) -> None:
     """Clamp a tensor of ours to the range of the codes; NaN stays."""
-    clamp_in_place(y, args.code_format.min, args.code_format.max)
+    clamp(y, args.code_format.min, args.code_format.max, out=y)
 
 
 def round_to_codes(y: torch.Tensor, args: QuantizationArgs) -> torch.Tensor:
