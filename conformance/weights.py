@@ -4,54 +4,31 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-import ml_dtypes
-import numpy as np
-import safetensors
-
 from qparity import reference
 from qparity.reference import PRESET_SCHEMES, QuantizationArgs, QuantizationScheme
 
 from .bits import Array
 from .case import Case
+from .checkpoint import open_checkpoint
+from .checkpoint.dtypes import DTYPES
 from .packed import state_of
 from .quantized import WORKING
 
 __all__ = ["read_tensors", "weight_presets", "weights_cases"]
 
-_DTYPES = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2",
-    "I64": "int64",
-    "I32": "int32",
-    "I16": "int16",
-    "I8": "int8",
-    "U8": "uint8",
-}
-
 
 def read_tensors(path: Path) -> dict[str, Array]:
-    """The tensors of a safetensors file, by name, those of unknown dtypes left out.
+    """The tensors of a checkpoint, by name, those of dtypes that numpy lacks left out.
+
+    Args:
+        path: a safetensors file, or a folder as ``open_checkpoint`` reads it.
 
     Raises:
-        OSError: if the file cannot be read.
-        ValueError: if it is no safetensors file, or it is truncated.
+        CheckpointError: if it cannot be read, is no checkpoint, or is damaged.
     """
-    data = path.read_bytes()
-    try:
-        entries = safetensors.deserialize(data)
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file, or a damaged one ({error})") from error
-    tensors = {}
-    for name, entry in entries:
-        dtype_name = _DTYPES.get(entry["dtype"])
-        if dtype_name is not None:
-            dtype = np.dtype(getattr(ml_dtypes, dtype_name, dtype_name))
-            tensors[name] = np.frombuffer(entry["data"], dtype).reshape(entry["shape"])
-    return tensors
+    checkpoint = open_checkpoint(path)
+    readable = [name for name in checkpoint.names if checkpoint.entry(name).dtype in DTYPES]
+    return {name: checkpoint.read(name) for name in readable}
 
 
 def weight_presets() -> dict[str, QuantizationScheme]:
