@@ -7,10 +7,10 @@ from typing import NoReturn
 
 import qparity
 
-from .commands import check, gen, laws, operations, replay, report, self_test, verify
+from .commands import check, compress, gen, laws, operations, replay, report, self_test, verify
 from .commands.console import EXIT_CODES, complain
 
-_COMMANDS = (verify, replay, gen, check, laws, self_test, report, operations)
+_COMMANDS = (verify, compress, replay, gen, check, laws, self_test, report, operations)
 _INTERRUPTED = 130
 
 

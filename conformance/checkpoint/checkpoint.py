@@ -1,21 +1,18 @@
 """A checkpoint, open to be read tensor by tensor."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..bits import Array
 from .bounded_json import parse_json
-from .dtypes import DTYPES
 from .entry import Entry
 from .error import CheckpointError, quoted
-from .files import exists, inside, open_file, read_text
+from .files import exists, inside, read_text
 from .header import read_header
 from .index import read_index
+from .read import read_entry, read_rows
 
 __all__ = ["Checkpoint", "open_checkpoint"]
 
@@ -23,7 +20,6 @@ INDEX = "model.safetensors.index.json"
 MODEL = "model.safetensors"
 _LARGEST_CONFIG = 16_000_000
 _MOST_VALUES = 1_000_000
-_PIECE = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -89,8 +85,7 @@ class Checkpoint:
             CheckpointError: if there is no such tensor, or nothing here computes with its dtype,
                 or its file has changed, or it is larger than the memory of the machine.
         """
-        shape = self.entry(name).shape
-        return self._read(name, 0, shape[0] if shape else 1)
+        return read_entry(self.entry(name))
 
     def read_rows(self, name: str, start: int, stop: int) -> Array:
         """``read(name)[start:stop]``, without the memory for the rest.
@@ -99,42 +94,7 @@ class Checkpoint:
             CheckpointError: as ``read``.
             ValueError: if the tensor has no rows, or not those.
         """
-        shape = self.entry(name).shape
-        if not shape or not 0 <= start <= stop <= shape[0]:
-            raise ValueError(f"rows {start}:{stop} of {quoted(name)}; its shape is {shape}")
-        return self._read(name, start, stop)
-
-    def _read(self, name: str, start: int, stop: int) -> Array:
-        entry = self.entry(name)
-        dtype = DTYPES.get(entry.dtype)
-        if dtype is None:
-            allowed = ", ".join(DTYPES)
-            raise self._wrong(entry, f"dtype {entry.dtype} cannot be read; allowed: {allowed}")
-        shape = (stop - start, *entry.shape[1:]) if entry.shape else ()
-        rows = entry.shape[0] if entry.shape else 1
-        row = entry.nbytes // rows if rows else 0
-        nbytes = row * (stop - start)
-        if nbytes > _memory():
-            raise self._wrong(entry, f"{nbytes:,} bytes; the machine has {_memory():,}")
-        try:
-            data = np.empty(nbytes, np.uint8)
-        except MemoryError as error:
-            raise self._wrong(entry, f"no memory for its {nbytes:,} bytes") from error
-        with open_file(entry.shard) as (file, size):
-            if size < entry.offset + entry.nbytes:
-                raise self._wrong(entry, "its file has shrunk")
-            file.seek(entry.offset + row * start)
-            view, done = data.data, 0
-            while done < nbytes:
-                got = file.readinto(view[done : done + _PIECE])
-                if not got:
-                    raise self._wrong(entry, "its file has shrunk")
-                done += got
-        return np.asarray(data.view(dtype).reshape(shape))
-
-    @staticmethod
-    def _wrong(entry: Entry, message: str) -> CheckpointError:
-        return CheckpointError(entry.shard, f"{quoted(entry.name)}: {message}")
+        return read_rows(self.entry(name), start, stop)
 
 
 def open_checkpoint(path: Path | str) -> Checkpoint:
@@ -185,11 +145,3 @@ def _checkpoint(
 ) -> Checkpoint:
     by_name = {entry.name: entry for entry in sorted(entries, key=lambda entry: entry.name)}
     return Checkpoint(path, tuple(shards), tuple(sorted(surplus)), by_name)
-
-
-def _memory() -> int:
-    """The bytes of memory that the machine has."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 1 << 62

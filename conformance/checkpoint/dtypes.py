@@ -28,7 +28,7 @@ DTYPES = {
 }
 """Of each tag the dtype its bytes are read as; F8_E8M0 as its codes."""
 
-BITS = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6} | {
+BITS: dict[str, int] = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6} | {
     tag: 8 * dtype.itemsize for tag, dtype in DTYPES.items()
 }
 """Of each tag the bits of an element; those of less than a byte have no dtype to be read as."""

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from qparity.conformance.bits import Array
+from qparity.conformance.compression.layout import tag_of
+
 Fields = dict[str, Any]
 
 
@@ -32,6 +35,15 @@ def sound() -> bytes:
         "none": fields("I64", (0, 3), (20, 20)),
     }
     return joined(header, np.arange(20, dtype=np.uint8).tobytes())
+
+
+def model(tensors: Mapping[str, Array]) -> bytes:
+    """A file of arrays."""
+    header, end = {}, 0
+    for name, array in tensors.items():
+        header[name] = fields(tag_of(array), array.shape, (end, end + array.nbytes))
+        end += array.nbytes
+    return joined(header, b"".join(array.tobytes() for array in tensors.values()))
 
 
 def sharded(folder: Path, weight_map: object = None, **shards: bytes) -> Path:
