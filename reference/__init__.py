@@ -6,10 +6,13 @@ A value goes down once: formats -> rounding -> args and schemes -> layout -> qpa
 
 from .args import QuantizationArgs
 from .compress import compress, decompress
+from .format_args import SCALE_RULES, FormatArgs
 from .formats import (
     FLOAT4_E2M1FN,
     FLOAT6_E2M3FN,
+    FLOAT6_E3M2FN,
     FLOAT8_E4M3FN,
+    FLOAT8_E8M0FNU,
     FORMATS,
     FloatFormat,
     IntFormat,
@@ -33,10 +36,14 @@ from .schemes import QuantizationScheme
 __all__ = [
     "FLOAT4_E2M1FN",
     "FLOAT6_E2M3FN",
+    "FLOAT6_E3M2FN",
     "FLOAT8_E4M3FN",
+    "FLOAT8_E8M0FNU",
     "FORMATS",
     "PRESET_SCHEMES",
+    "SCALE_RULES",
     "FloatFormat",
+    "FormatArgs",
     "IntFormat",
     "QuantizationArgs",
     "QuantizationScheme",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .dtypes import E4M3, INT8, SCALE_DTYPES, UINT8, ZP_DTYPES, as_dtype
-from .formats import FORMATS, FloatFormat, IntFormat
+from .formats import FLOAT8_E8M0FNU, FORMATS, FloatFormat, IntFormat
 
 __all__ = ["QuantizationArgs"]
 
@@ -16,6 +16,8 @@ STRATEGIES = ("tensor", "channel", "group", "block", "token", "tensor_group", "a
 GROUP_STRATEGIES = ("group", "tensor_group")
 DYNAMIC_STRATEGIES = ("token", "tensor", "group", "tensor_group")
 ACTORDER_ALIASES = {"weight": "weight", "static": "weight", "group": "group", "dynamic": "group"}
+EXPONENT_RULES = ("mx", "floor", "ceil", "even")
+_UINT8_ROW = IntFormat(bits=8, signed=False)
 _CODE_FORMATS = {4: "float4_e2m1fn", 6: "float6_e2m3fn", 8: "float8_e4m3fn"}
 
 
@@ -136,6 +138,19 @@ class QuantizationArgs:
         name = f"int{self.num_bits}" if self.type == "int" else _CODE_FORMATS[self.num_bits]
         return FORMATS[name]
 
+    @property
+    def scale_format(self) -> FloatFormat | IntFormat | None:
+        """The row that the scale is rounded to, E8M0 for MX; None: the scale is not rounded."""
+        dtype = self.resolved_scale_dtype
+        if self.is_mx or dtype is None:
+            return FLOAT8_E8M0FNU if self.is_mx else None
+        return _UINT8_ROW if dtype == UINT8 else FORMATS[dtype.name]
+
+    @property
+    def scale_rule(self) -> str:
+        """How the scale is made from the range: ``"nearest"``, or ``"mx"`` of SPEC section 6."""
+        return "mx" if self.is_mx else "nearest"
+
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> "QuantizationArgs":
         """Read the args of a config, in any form that exists; see ``args_json.args_from_dict``."""
@@ -151,10 +166,10 @@ class QuantizationArgs:
 
     def __repr__(self) -> str:
         """The fields that are not None, with dtypes by name; it evaluates to an equal object."""
-        shown = {f.name: getattr(self, f.name) for f in fields(self)}
+        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
         shown = {k: v.name if isinstance(v, np.dtype) else v for k, v in shown.items()}
         given = [f"{k}={v!r}" for k, v in shown.items() if v is not None and v != {}]
-        return f"QuantizationArgs({', '.join(given)})"
+        return f"{type(self).__name__}({', '.join(given)})"
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)

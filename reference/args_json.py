@@ -1,12 +1,16 @@
 """``QuantizationArgs`` from and to JSON values, in every form that exists (SPEC section 3)."""
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
 
 from .args import QuantizationArgs
+from .format_args import NAMED_FORMATS, FormatArgs
+from .formats import FloatFormat, IntFormat
+
+_OF_FORMATS = ("code_format", "scale_format", "scale_rule")
 
 
 def args_from_dict(data: Mapping[str, Any]) -> QuantizationArgs:
@@ -14,10 +18,11 @@ def args_from_dict(data: Mapping[str, Any]) -> QuantizationArgs:
 
     Args:
         data: the full form (all keys, nulls), the short form (defaults left out) or an old form;
-            dtypes with or without ``"torch."``.
+            dtypes with or without ``"torch."``. Under the key ``"qparity"``, which upstream
+            refuses: the fields of ``FormatArgs``, a format by name or by its own fields.
 
     Returns:
-        The args. A null is the default of its field.
+        The args, ``FormatArgs`` if there is that key. A null is the default of its field.
 
     Raises:
         TypeError: if ``data`` is no mapping or a value has the wrong type.
@@ -27,15 +32,15 @@ def args_from_dict(data: Mapping[str, Any]) -> QuantizationArgs:
     """
     if not isinstance(data, Mapping):
         raise TypeError(f"args: {type(data).__name__} is not allowed; allowed: a mapping")
+    if "qparity" in data:
+        return _format_args_from_dict(data)
     known = [f.name for f in fields(QuantizationArgs)]
-    unknown = [key for key in data if key not in known]
-    if unknown:
-        raise ValueError(f"args: unknown key {unknown[0]!r}; allowed: {known}")
+    _check_keys("args", data, known)
     return QuantizationArgs(**{key: value for key, value in data.items() if value is not None})
 
 
 def args_to_dict(args: QuantizationArgs, on_disk: bool = False) -> dict[str, Any]:
-    """Write all fields as JSON values, dtypes by name.
+    """Write all fields as JSON values, dtypes by name; those of formats under ``"qparity"``.
 
     Args:
         args: what to write.
@@ -46,6 +51,8 @@ def args_to_dict(args: QuantizationArgs, on_disk: bool = False) -> dict[str, Any
     Source: SPEC section 3.
     """
     data = {f.name: _json_value(getattr(args, f.name)) for f in fields(args)}
+    if isinstance(args, FormatArgs):
+        data["qparity"] = {name: data.pop(name) for name in _OF_FORMATS}
     if on_disk and args.symmetric:
         data["zp_dtype"] = None
     if on_disk and args.dynamic and not args.is_mx:
@@ -53,7 +60,45 @@ def args_to_dict(args: QuantizationArgs, on_disk: bool = False) -> dict[str, Any
     return data
 
 
+def _format_args_from_dict(data: Mapping[str, Any]) -> FormatArgs:
+    """Args under whose key ``"qparity"`` stand the fields that upstream has not."""
+    extension = data["qparity"]
+    if not isinstance(extension, Mapping):
+        raise TypeError(f"qparity: {extension!r} is not allowed; allowed: an object")
+    _check_keys("qparity", extension, _OF_FORMATS)
+    derived = ("num_bits", "type")
+    plain = [f.name for f in fields(FormatArgs) if f.name not in _OF_FORMATS]
+    _check_keys("args", data, ("qparity", *plain))
+    given = {key: data[key] for key in plain if key not in derived and data.get(key) is not None}
+    given |= {key: _format(key, value) for key, value in extension.items() if value is not None}
+    args = FormatArgs(**given)
+    for name in derived:
+        if data.get(name) not in (None, getattr(args, name)):
+            raise ValueError(
+                f"{name}: {data[name]!r} is not allowed for {args.code_format.name}; "
+                f"allowed: {getattr(args, name)!r}, or left out"
+            )
+    return args
+
+
+def _format(name: str, value: object) -> object:
+    """A format from its name, which is left as it is, or from its fields."""
+    if not isinstance(value, Mapping):
+        return value
+    kind = FloatFormat if "exponent_bits" in value else IntFormat
+    _check_keys(name, value, [f.name for f in fields(kind)])
+    return kind(**value)
+
+
+def _check_keys(name: str, data: Mapping[str, Any], known: Collection[str]) -> None:
+    unknown = [key for key in data if key not in known]
+    if unknown:
+        raise ValueError(f"{name}: unknown key {unknown[0]!r}; allowed: {list(known)}")
+
+
 def _json_value(value: object) -> object:
+    if isinstance(value, (FloatFormat, IntFormat)):
+        return value.name if NAMED_FORMATS.get(value.name) == value else asdict(value)
     if isinstance(value, np.dtype):
         return value.name
     if isinstance(value, tuple):

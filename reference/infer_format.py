@@ -1,5 +1,6 @@
 """The compression format of a scheme (SPEC section 8)."""
 
+from .format_args import FormatArgs
 from .schemes import QuantizationScheme
 
 __all__ = ["infer_format"]
@@ -28,6 +29,7 @@ def infer_format(scheme: QuantizationScheme) -> str:
 
     Raises:
         TypeError: if ``scheme`` is none.
+        ValueError: if its weights are ``FormatArgs``, which no format of upstream holds.
 
     Source: SPEC section 8; upstream ``infer_module_format``.
 
@@ -39,6 +41,7 @@ def infer_format(scheme: QuantizationScheme) -> str:
     weights, inputs = scheme.weights, scheme.input_activations
     if weights is None:
         return "dense"
+    _check_storable(scheme)
     if weights.type == "float" and weights.group_size == 32:
         if weights.num_bits in (4, 6):
             return f"mxfp{weights.num_bits}-pack-quantized"
@@ -55,9 +58,20 @@ def resolve_format(scheme: QuantizationScheme, format: str | None) -> str:
     """The format asked for, else that of the scheme, else the inferred one.
 
     Raises:
-        ValueError: if the reference cannot write the format.
+        ValueError: if the reference cannot write the format, or it cannot hold the weights.
     """
     name = format or scheme.format or infer_format(scheme)
     if name not in COMPRESSION_FORMATS:
         raise ValueError(f"format: {name!r} is not allowed; allowed: {list(COMPRESSION_FORMATS)}")
+    if name != "dense":
+        _check_storable(scheme)
     return name
+
+
+def _check_storable(scheme: QuantizationScheme) -> None:
+    weights = scheme.weights
+    if isinstance(weights, FormatArgs):
+        raise ValueError(
+            f"weights: {weights.code_format.name} of FormatArgs is not allowed in a checkpoint, as "
+            "no format of upstream holds it; allowed: QuantizationArgs"
+        )

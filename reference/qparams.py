@@ -3,7 +3,7 @@
 import ml_dtypes
 import numpy as np
 
-from .args import QuantizationArgs, as_args
+from .args import EXPONENT_RULES, QuantizationArgs, as_args
 from .arithmetic import (
     cast,
     clamp,
@@ -14,10 +14,10 @@ from .arithmetic import (
     scalar_divide,
     subtract,
 )
-from .dtypes import E4M3, FLOAT32, Array, as_array, promote
-from .formats import FLOAT4_E2M1FN, FLOAT8_E4M3FN, FloatFormat
-from .mx import mx_scale
+from .dtypes import FLOAT32, Array, as_array, promote
+from .formats import FLOAT4_E2M1FN, FLOAT8_E4M3FN, FloatFormat, IntFormat
 from .rounding import round_to_quantized_type_dtype
+from .scales import round_scale, safe_scale, symmetric_scale
 
 __all__ = ["calculate_qparams", "calculate_range", "generate_gparam"]
 
@@ -26,7 +26,7 @@ def calculate_range(args: QuantizationArgs) -> tuple[float, float]:
     """The smallest and largest code value: int (-2^(b-1), 2^(b-1)-1); fp8 448, fp6 7.5, fp4 6.
 
     Args:
-        args: names the format.
+        args: names the format, or has it.
 
     Returns:
         ``(q_min, q_max)`` as Python floats.
@@ -50,6 +50,7 @@ def calculate_qparams(
     symmetric:  scale = max(|lo|, |hi|) / ((q_max - q_min) / 2), zero_point = 0
     asymmetric: scale = (hi - lo) / (q_max - q_min), zero_point = q_min - lo / scale, clamped
     then scale = global_scale * scale; rounded to scale_dtype; a zero made the smallest safe scale
+    ``FormatArgs``: other rules and formats of the scale, see ``scales``
 
     Args:
         min_vals: observed minima, any shape; float16, bfloat16, float32 or float64.
@@ -66,7 +67,8 @@ def calculate_qparams(
 
     Raises:
         TypeError: if an array has another dtype.
-        ValueError: if the shapes differ, or MX args come with a global scale.
+        ValueError: if the shapes differ, or a global scale comes with args whose rule is one of
+            exponents: MX, ``floor``, ``ceil``, ``even``.
 
     Source: SPEC sections 5 and 6; upstream ``calculate_qparams``.
 
@@ -79,19 +81,15 @@ def calculate_qparams(
     if args.symmetric:
         amax = np.maximum(np.abs(lo), np.abs(hi))
         zero_point = np.zeros_like(lo)
-        if args.is_mx:
-            scale = mx_scale(amax, args.num_bits)
-        else:
-            scale = divide(amax, scalar((q_max - q_min) / 2, amax))
+        scale = symmetric_scale(amax, args)
     else:
         scale = divide(subtract(hi, lo), scalar(q_max - q_min, lo))
         zero_point = subtract(scalar(q_min, lo), divide(lo, scale))
         zero_point = clamp(zero_point, q_min, q_max)
     if global_scale is not None:
         scale = multiply(_one_number(global_scale, args), scale)
-    if args.resolved_scale_dtype is not None and not args.is_mx:
-        scale = round_to_quantized_type_dtype(scale, args.resolved_scale_dtype)
-    scale = np.where(scale == 0, _smallest_safe_scale(args, scale.dtype), scale)
+    scale = round_scale(scale, args)
+    scale = np.where(scale == 0, safe_scale(args, scale.dtype), scale)
     zp_dtype = args.zp_dtype if args.zp_dtype is not None else scale.dtype
     return scale, round_to_quantized_type_dtype(zero_point, zp_dtype, cast_to_original_dtype=False)
 
@@ -101,8 +99,8 @@ def generate_gparam(
     min_val: Array,
     max_val: Array,
     *,
-    scale_data: FloatFormat = FLOAT8_E4M3FN,
-    quant_data: FloatFormat = FLOAT4_E2M1FN,
+    scale_data: FloatFormat | IntFormat = FLOAT8_E4M3FN,
+    quant_data: FloatFormat | IntFormat = FLOAT4_E2M1FN,
 ) -> Array:
     """The global scale of a tensor: its largest local scale becomes the largest of its dtype.
 
@@ -128,8 +126,10 @@ def generate_gparam(
     array([1344.], dtype=float32)
     """
     for field, row in (("scale_data", scale_data), ("quant_data", quant_data)):
-        if not isinstance(row, FloatFormat):
-            raise TypeError(f"{field}: {row!r} is not allowed; allowed: a FloatFormat of FORMATS")
+        if not isinstance(row, (FloatFormat, IntFormat)):
+            raise TypeError(
+                f"{field}: {row!r} is not allowed; allowed: a FloatFormat or an IntFormat"
+            )
     lo, hi = _including_zero(min_val, max_val)
     if lo.size != 1:
         raise ValueError(f"min_val: shape {lo.shape} is not one number; allowed: (1,)")
@@ -156,20 +156,10 @@ def _including_zero(min_vals: Array, max_vals: Array) -> tuple[Array, Array]:
 
 
 def _one_number(global_scale: Array, args: QuantizationArgs) -> Array:
-    if args.is_mx:
-        raise ValueError("global_scale: not allowed for MX; allowed: None")
+    if args.scale_rule in EXPONENT_RULES:
+        of = "MX" if args.is_mx else f"scale_rule {args.scale_rule!r}"
+        raise ValueError(f"global_scale: not allowed for {of}; allowed: None")
     value = as_array(global_scale, "global_scale")
     if value.size != 1:
         raise ValueError(f"global_scale: shape {value.shape} is not allowed; allowed: (1,)")
     return value.reshape(1)
-
-
-def _smallest_safe_scale(args: QuantizationArgs, working: np.dtype) -> Array:
-    """What replaces a zero scale: by the dtype it was rounded to, in the working dtype."""
-    dtype = args.resolved_scale_dtype or working
-    if dtype.kind == "u":
-        return np.array([1], working)
-    if dtype == E4M3:
-        return np.array([0.125], working)
-    eps = np.array([ml_dtypes.finfo(dtype).eps], working)
-    return eps if eps[0] > 0 else np.array([ml_dtypes.finfo(working).eps], working)

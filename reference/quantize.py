@@ -5,6 +5,7 @@ import numpy as np
 from .args import QuantizationArgs
 from .arithmetic import add, cast, divide, multiply, quiet, subtract
 from .dtypes import CODE_DTYPES, FLOAT32, WORKING_DTYPES, Array, as_dtype, promote
+from .formats import FORMATS
 from .operands import Operands, operands
 from .rounding import round_to_code
 
@@ -196,13 +197,13 @@ def _working_dtype(ops: Operands) -> np.dtype:
 
 def _code_dtype(dtype: np.dtype, args: QuantizationArgs) -> np.dtype:
     """The dtype that codes are stored in, which must hold them all."""
-    target = as_dtype(dtype, "dtype", CODE_DTYPES)
-    holds = target.kind != "i" or args.type == "int"
+    target, row = as_dtype(dtype, "dtype", CODE_DTYPES), args.code_format
+    holds = target.kind != "i" or (args.type == "int" and row.max <= np.iinfo(target).max)
     if target.itemsize == 1 and target.kind != "i":
-        holds = args.num_bits <= 4 or target == args.code_format.dtype
+        holds = (row.bits <= 4 and FORMATS.get(row.name) == row) or target == row.dtype
     if not holds:
         raise ValueError(
-            f"dtype: {target.name} cannot hold the codes of {args.code_format.name}; "
-            f"allowed: {args.code_format.dtype.name} or a wider float"
+            f"dtype: {target.name} cannot hold the codes of {row.name}; "
+            f"allowed: {row.dtype.name} or a wider float"
         )
     return target

@@ -25,6 +25,7 @@ _FIELDS: Mapping[np.dtype, tuple[np.dtype, int, int]] = {
     FLOAT32: (np.dtype(np.uint32), 23, 127),
     FLOAT64: (np.dtype(np.uint64), 52, 1023),
 }
+_TO_ODD_BITS = 6
 
 
 @quiet
@@ -73,15 +74,16 @@ def round_to_quantized_type_args(
 
     Args:
         x: any shape; float16, bfloat16, float32 or float64.
-        args: names the format: int1 to int8, fp4 (e2m1), fp6 (e2m3) or fp8 (e4m3).
+        args: names the format: int1 to int8, fp4 (e2m1), fp6 (e2m3) or fp8 (e4m3); or has it.
         q_min: one number, the smallest code; see ``calculate_range``.
         q_max: one number, the largest code.
         cast_to_original_dtype: False leaves fp8 in float8_e4m3fn; it changes nothing else.
 
     Returns:
         The rounded values, of the shape of ``x`` (0-D becomes (1,)) and its dtype. NaN becomes +0
-        for int, fp4 and fp6, and stays NaN for fp8. Integers, fp6 and fp8 keep the sign of zero;
-        in fp4 a zero gives +0, and a non-zero value that rounds to zero keeps its sign.
+        for int, fp4 and fp6, and stays NaN for fp8, and where else a format has NaN. Integers, fp6
+        and fp8 keep the sign of zero; in fp4 (e2m1) a zero gives +0, and a non-zero value that
+        rounds to zero keeps its sign. A format without a sign gives +0.
 
     Raises:
         TypeError: if ``x`` is not such an array.
@@ -104,17 +106,18 @@ def round_to_quantized_type_args(
 
 def round_to_code(x: Array, code: FloatFormat | IntFormat, dtype: np.dtype) -> Array:
     """Clamp to the range of a format, round to its codes, cast to a dtype that holds them."""
-    if x.dtype == FLOAT32 and isinstance(code, FloatFormat):
+    if x.dtype == FLOAT32 and isinstance(code, FloatFormat) and code.mantissa_bits < _TO_ODD_BITS:
         x = _to_odd(x)
     return tabulated(_clamp_and_round, x, code, code.min, code.max, dtype)
 
 
-def round_to_format(x: Array, row: FloatFormat) -> Array:
+def round_to_format(x: Array, row: FloatFormat, direction: str = "nearest") -> Array:
     """The values of ``row`` nearest to ``x``, ties to even; ``x`` is float32 or float64, in range.
 
     With e = max(exponent of x, exponent of the smallest normal), the values of the format near x
     are the multiples of 2^(e - M). Adding 2^(e - M + F), F the fraction bits of x's dtype, lets
-    the addition itself round to them; NaN and infinities pass.
+    the addition itself round to them; NaN and infinities pass. ``"down"`` is the next value at
+    ``x`` or toward zero, ``"up"`` the next at it or away from zero.
     """
     uint, fraction, bias = _FIELDS[x.dtype]
     magnitude = np.abs(x)
@@ -125,7 +128,26 @@ def round_to_format(x: Array, row: FloatFormat) -> Array:
     anchor = (anchor_field << uint.type(fraction)).view(x.dtype)
     # to nearest, ties to even: the sum has the step of the format
     rounded = (magnitude + anchor) - anchor
-    return np.copysign(np.where(np.isfinite(x), rounded, x), x)
+    if direction != "nearest":
+        # one step back where that was the wrong way
+        step = np.ldexp(anchor, -fraction)
+        too_high, too_low = rounded > magnitude, rounded < magnitude
+        rounded = rounded - step * too_high if direction == "down" else rounded + step * too_low
+    if row.has_zero and not row.has_subnormals:
+        rounded = _without_subnormals(magnitude, rounded, row, direction)
+    rounded = np.where(np.isfinite(x), rounded, x)
+    return np.copysign(rounded, x) if row.signed else rounded
+
+
+def _without_subnormals(
+    magnitude: Array, rounded: Array, row: FloatFormat, direction: str
+) -> Array:
+    """Below the smallest normal there is only zero, which half of it rounds to."""
+    least = magnitude.dtype.type(row.smallest_normal)
+    above = {"nearest": least / 2, "up": least.dtype.type(0), "down": least}[direction]
+    # to nearest, ties to zero, or to that side
+    flushed = np.where(magnitude > above, least, least.dtype.type(0))
+    return np.where(magnitude < least, flushed, rounded)
 
 
 def to_float(x: Array, dtype: np.dtype) -> Array:
@@ -160,7 +182,7 @@ def _round_to_dtype(x: Array, dtype: np.dtype, returned: np.dtype) -> Array:
 def _clamp_and_round(
     x: Array, code: FloatFormat | IntFormat, low: float, high: float, dtype: np.dtype
 ) -> Array:
-    """Clamp, round to the codes of a format, cast them to ``dtype``; NaN is 0 but in fp8."""
+    """Clamp, round to the codes of a format, cast to ``dtype``; NaN is 0 where it has none."""
     y = cast(clamp(x, low, high), evaluation_dtype(x.dtype))
     if isinstance(code, IntFormat):
         codes = np.rint(y)
@@ -168,15 +190,15 @@ def _clamp_and_round(
         codes = np.where(y == 0, y.dtype.type(0), round_to_format(y, code))
     else:
         codes = round_to_format(cast(y, FLOAT32), code)
-    if code != FLOAT8_E4M3FN:
+    if not code.has_nan:
         codes = np.where(np.isnan(codes), codes.dtype.type(0), codes)
-    return cast(codes, dtype)
+    return cast(codes if code.signed else np.abs(codes), dtype)
 
 
 def _to_odd(x: Array) -> Array:
     """float32 cut to bfloat16, its last bit set if anything was cut off (rounded to odd).
 
-    A format of at most 6 significant bits rounds it as it rounds ``x`` itself.
+    A format of at most 6 significant bits, ``_TO_ODD_BITS``, rounds it as it rounds ``x`` itself.
     """
     bits = x.view(np.uint32)
     cut_off = (bits & np.uint32(0xFFFF)) != 0

@@ -19,6 +19,7 @@ from .formats import (
     step_exponent,
 )
 from .number import INF, NAN, ZERO, Number, clamp, exactly, negate
+from .rows import Row, round_to_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,8 @@ def round_to_quantized_type_args(
     """
     own = FORMATS[x.dtype]
     clamped = clamp(x.number, round_to_format(own, q_min), round_to_format(own, q_max))
+    if args.row is not None:
+        return round_to_code(Scalar(clamped, x.dtype), args.row)
     if args.type == "int":
         return Scalar(round_to_integer(clamped), x.dtype)
     target = {4: FLOAT4_E2M1FN, 6: FLOAT6_E2M3FN, 8: FLOAT8_E4M3FN}[args.num_bits]
@@ -143,6 +146,17 @@ def round_to_quantized_type_args(
     if args.num_bits == 8 and not cast_to_original_dtype:
         return rounded
     return cast(rounded, x.dtype)
+
+
+def round_to_code(x: Scalar, row: Row) -> Scalar:
+    """The code nearest to x, in its dtype; float64 by way of float32, but for e2m1 and integers."""
+    directly = row.is_integer or row.is_fp4
+    if row.is_integer and x.number.is_zero and row.signed:
+        return x
+    if row.is_fp4 and x.number.is_zero:
+        return Scalar(ZERO, x.dtype)
+    number = x.number if directly else round_to_format(FLOAT32, x.number)
+    return Scalar(round_to_format(FORMATS[x.dtype], round_to_row(row, number)), x.dtype)
 
 
 def encode(dtype: str, x: Number) -> int:

@@ -1,17 +1,19 @@
 """Bits of numpy arrays to numbers of the oracle and back; nothing is cast by value."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from qparity.reference import QuantizationArgs
+from qparity.reference import FloatFormat, FormatArgs, IntFormat, QuantizationArgs
 from tests.oracle.args import Args
 from tests.oracle.formats import FORMATS, INTEGER_BITS, decode
 from tests.oracle.number import exactly
 from tests.oracle.rounding import Scalar, encode
+from tests.oracle.rows import Row
 
 Array = npt.NDArray[Any]
 
@@ -65,6 +67,13 @@ def oracle_args(args: QuantizationArgs) -> Args:
     """The fields of the args that the numbers depend on."""
     assert args.strategy is not None
     assert args.zp_dtype is not None
+    own: dict[str, Any] = {}
+    if isinstance(args, FormatArgs):
+        own = {"row": row_of(args.code_format), "scale_rule": args.scale_rule}
+        if args.scale_format is not None and (
+            args.scale_dtype is None or args.scale_rule != "nearest"
+        ):
+            own["scale_row"] = row_of(args.scale_format)
     return Args(
         num_bits=args.num_bits,
         type=args.type,
@@ -74,7 +83,17 @@ def oracle_args(args: QuantizationArgs) -> Args:
         block_structure=args.block_structure,
         scale_dtype=None if args.scale_dtype is None else args.scale_dtype.name,
         zp_dtype=args.zp_dtype.name,
+        **own,
     )
+
+
+def row_of(row: FloatFormat | IntFormat) -> Row:
+    """The oracle's row of a format."""
+    if isinstance(row, IntFormat):
+        return Row(0, row.bits - int(row.signed), signed=row.signed)
+    fields = {name: getattr(row, name) for name in ("signed", "has_zero", "has_subnormals")}
+    largest = Fraction(row.max)
+    return Row(row.exponent_bits, row.mantissa_bits, row.bias, largest, row.has_nan, **fields)
 
 
 def differences(actual: Array, expected: Sequence[Scalar], *inputs: Array) -> list[str]:
