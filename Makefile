@@ -60,5 +60,5 @@ $(USER_STAMP): $(VENV_MADE) $(PINS)
 	@touch $@
 
 $(DEV_STAMP): $(VENV_MADE) $(PINS)
-	$(PIP_INSTALL) --editable '.[torch,conformance,peers,dev]'
+	$(PIP_INSTALL) --editable '.[torch,conformance,peers,dask,dev]'
 	@touch $@ $(USER_STAMP)

@@ -2,19 +2,17 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from qparity.reference import QuantizationScheme, infer_format
+from qparity.reference import FormatArgs, QuantizationScheme, infer_format
 
 from ..checkpoint import Checkpoint, CheckpointError, Entry
 from ..checkpoint.error import quoted
 from ..checkpoint.files import inside, read_text
+from ..spread import spread
 from .config import quantization_config
 from .folder import check_destination, whole_folder
 from .layout import Tensor, stored_tensors
@@ -94,7 +92,8 @@ def compress_checkpoint(
             _write_json(folder / _INDEX, _index(written))
         _copy_beside(checkpoint, folder)
         before, done = sum(task.entry.nbytes for task in tasks), 0
-        for nbytes in _run(tasks, jobs):
+        largest_first = sorted(tasks, key=lambda task: -task.entry.nbytes)
+        for nbytes in spread(run_task, largest_first, jobs=jobs):
             done += nbytes
             if watch is not None:
                 watch(done, before)
@@ -107,6 +106,9 @@ def _format_of(scheme: QuantizationScheme) -> str:
     format = scheme.format or infer_format(scheme)
     if scheme.weights is None or format == "dense":
         raise ValueError("scheme: it leaves weights as they are; allowed: one that compresses them")
+    sides = (scheme.weights, scheme.input_activations, scheme.output_activations)
+    if any(isinstance(args, FormatArgs) for args in sides):
+        raise ValueError("scheme: FormatArgs are not allowed; allowed: what upstream can read")
     if scheme.weights.dynamic:
         raise ValueError("scheme: dynamic weights are not allowed; allowed: static ones")
     return format
@@ -207,15 +209,3 @@ def _copy_beside(checkpoint: Checkpoint, folder: Path) -> None:
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
     path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-
-
-def _run(tasks: Sequence[Task], jobs: int) -> Iterator[int]:
-    if jobs == 1:
-        yield from map(run_task, tasks)
-        return
-    largest_first = sorted(tasks, key=lambda task: -task.entry.nbytes)
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        try:
-            yield from pool.map(run_task, largest_first)
-        except BrokenProcessPool as error:
-            raise ValueError("a process that compressed died; fewer --jobs need less") from error
