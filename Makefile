@@ -6,6 +6,11 @@ BIN := $(VENV)/bin
 VERIFY := $(BIN)/qparity verify torch:cpu --level smoke --weights conformance/samples/dense.safetensors
 PYTEST := $(BIN)/python -m pytest
 
+# What is measured: the tests of both folders, but for slow ones that reach no other branch.
+SLOW := tests/reference/%_oracle.py $(patsubst %,tests/conformance/test_%.py,html junit determinism)
+TESTS := $(wildcard tests/reference/test_*.py tests/conformance/test_*.py)
+MEASURED := tests/reference/test_observe_oracle.py $(filter-out $(SLOW),$(TESTS))
+
 # The environment of the caller must not reach into .venv.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 export PYTHONNOUSERSITE := 1
@@ -23,7 +28,7 @@ PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help verify test check bench clean
+.PHONY: help verify test check lint bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,11 +39,15 @@ verify: $(USER_STAMP) ## judge the torch backend against the reference (two minu
 test: $(DEV_STAMP) ## run the tests
 	$(PYTEST) -n 2
 
-check: $(DEV_STAMP) ## lint, format, types, doctests
+check: lint $(DEV_STAMP) ## lint, and the branches that the tests reach: all of reference/
+	$(PYTEST) -n 2 --quiet --doctest-modules --cov --cov-report= qparity $(MEASURED)
+	$(BIN)/coverage report --include='conformance/*'
+	$(BIN)/coverage report --include='reference/*' --fail-under=100
+
+lint: $(DEV_STAMP) ## lint, format, types: under a minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) --doctest-modules qparity
 
 bench: $(DEV_STAMP) ## measure speed against the peers
 	$(BIN)/python benchmarks/cpu.py

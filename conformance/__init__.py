@@ -8,8 +8,9 @@ Numbers in (``values``, ``ranges``, ``shapes``, ``layouts``), made into cases of
 from .case import Case, run_case
 from .compare import Difference, equal_bits, find_difference
 from .operations import all_checks, public_operations
+from .outcome import Outcome
 from .pytest_entry import conformance_tests
-from .run import Outcome, run_check
+from .run import run_check
 from .verify import Report, verify
 
 __all__ = [

@@ -75,7 +75,8 @@ def diagnose(
     for fault in faults:
         if not answers or answers[0].case.op not in fault.operations:
             continue
-        explained, wrong = _score(fault, answers)
+        needed = max((of + 1) // 2, 1 if best is None else best[0] + 1)
+        explained, wrong = _score(fault, answers, needed)
         found = Diagnosis(fault.name, fault.description, explained, of)
         score = explained - wrong
         if 2 * explained >= of and score > (0 if best is None else best[0]):
@@ -121,11 +122,18 @@ def _asked(case: Case, backend: object, expected: Outputs) -> tuple[Outputs, Dif
     return actual, difference
 
 
-def _score(fault: Fault, answers: Sequence[_Answer]) -> tuple[int, int]:
-    """Numbers that the fault explains, and numbers that it changes and the backend does not."""
+def _score(fault: Fault, answers: Sequence[_Answer], needed: int) -> tuple[int, int]:
+    """Numbers that the fault explains, and numbers that it changes and the backend does not.
+
+    Given up, as (0, 0), once what is left cannot explain as many as are needed.
+    """
     faulty = fault.backend()
     explained = wrong = 0
+    left = sum(_count(answer) for answer in answers)
     for answer in answers:
+        if explained + left < needed:
+            return 0, 0
+        left -= _count(answer)
         with np.errstate(all="ignore"):
             actual, difference = _asked(answer.case, faulty, answer.expected)
         right, changed = _compared(answer, actual, difference)

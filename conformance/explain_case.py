@@ -11,10 +11,10 @@ from qparity.reference import QuantizationArgs
 from .bits import Array, bits_of, decimal, hex_bits, hex_float, is_float, ordinals
 from .case import Case, Outputs
 from .compare import Difference
+from .distance import codes_yielded, distance
 from .values import ties_of
 
 _MOST = 6
-_CODE_WIDTH = 1
 
 
 @dataclass(frozen=True)
@@ -46,22 +46,6 @@ def to_json(found: Counterexample) -> dict[str, Any]:
         "index": list(found.difference.index),
         "lines": lines_of(found),
     }
-
-
-def distance(expected: np.generic, actual: np.generic) -> str:
-    """How far apart two numbers of one dtype are, in codes (8 bits) or ulps."""
-    codes = expected.dtype.itemsize == _CODE_WIDTH or not is_float(expected.dtype)
-    unit = "code" if codes else "ulp"
-    if is_float(expected.dtype):
-        if np.isnan(expected) or np.isnan(actual):
-            return "one of them NaN"
-        both = ordinals(np.array([expected, actual], expected.dtype))
-        apart = abs(int(both[0]) - int(both[1]))
-        if apart == 0:
-            return "the sign of zero"
-    else:
-        apart = abs(int(expected) - int(actual))
-    return f"distance {apart} {unit}{'' if apart == 1 else 's'}"
 
 
 def _shown(inputs: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -117,7 +101,8 @@ def _answer_lines(found: Counterexample) -> list[str]:
     name = f"{difference.output} {list(difference.index)} " if difference.output else ""
     first = f"{name}expected  {hex_bits(expected)} {decimal(expected)}"
     second = f"actual  {hex_bits(actual)} {decimal(actual)}"
-    return [f"{first}      {second}      {distance(expected, actual)}"]
+    apart = distance(expected, actual, codes_yielded(found.case))
+    return [f"{first}      {second}      {apart}"]
 
 
 def _tie_note(case: Case) -> str:

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from .guard import NEVER, guarded
-from .run import Outcome
+from .outcome import Outcome
 from .sending import send_strides
 from .tasks import Task
 

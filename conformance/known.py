@@ -10,7 +10,7 @@ from .case import Case, UnsupportedError, run_case
 from .case_file import load_case
 from .known_failure import KnownFailure
 from .operations import public_operations
-from .run import Outcome
+from .outcome import Outcome
 
 __all__ = ["known_to_toml", "load_known", "load_witness", "replay_witness"]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from .known_failure import KnownFailure
 from .operations import Check
-from .run import Outcome, run_check
+from .outcome import Outcome
+from .run import run_check
 from .sending import send_strides
 
 __all__ = ["Plan", "run_in_processes"]

@@ -16,7 +16,7 @@ from .case import Case, UnsupportedError, run_case
 from .compare import find_difference
 from .known_failure import KnownFailure
 from .layouts import LAYOUTS, with_layout
-from .run import Outcome
+from .outcome import Outcome
 
 _BRIDGED = (
     *("int8", "uint8", "int32", "int64", "float16", "bfloat16", "float32", "float64"),

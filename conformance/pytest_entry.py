@@ -15,9 +15,10 @@ from .guard import CASE_TIMEOUT, guarded
 from .known import load_known, unmatched
 from .known_failure import KnownFailure
 from .operations import public_operations
+from .outcome import Outcome
 from .probes import probe_bridge, probe_subnormals
 from .report import failure_lines
-from .run import CASES_FOLDER, Outcome
+from .run import CASES_FOLDER
 from .sweeps import chosen_sweeps, prove
 from .tasks import Task, check_tasks, witness_tasks
 from .verify import LEVELS, plan

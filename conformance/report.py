@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .explain_case import lines_of, to_json
-from .run import Outcome, proof_of
+from .outcome import Outcome, proof_of
 from .verify import Report
 
 __all__ = ["print_report", "report_to_json"]

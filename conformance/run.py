@@ -2,7 +2,6 @@
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,14 @@ import numpy as np
 from .case import Case, Outputs, UnsupportedError, expected_outputs, run_case
 from .case_file import save_case
 from .compare import Difference
-from .diagnose import Diagnosis, diagnose
+from .diagnose import diagnose
 from .explain_case import Counterexample
 from .known_failure import KnownFailure
 from .operations import Check
+from .outcome import Outcome
 from .shrink import shrink
 
-__all__ = ["Outcome", "run_check"]
+__all__ = ["run_cases", "run_check"]
 
 CASES_FOLDER = Path(".qparity") / "cases"
 _KEPT_FAILURES = 24
@@ -25,59 +25,6 @@ _SEEDS = 1 << 63
 
 class _CutShortError(Exception):
     """A call took too long, so the others of its check are not made."""
-
-
-@dataclass
-class Outcome:
-    """What a check came to.
-
-    Attributes:
-        op: the operation.
-        check: the name of the check.
-        status: PASS, FAIL, KNOWN, FIXED, UNSUPPORTED, BLOCKED or ERROR.
-        cases: calls made and compared.
-        elements: numbers compared.
-        differing: numbers that differ.
-        unsupported: calls that the backend declined.
-        inputs: of a sweep: inputs compared.
-        planned: of a sweep: how many inputs there are.
-        evidence: ``"sampled"``, ``"fixed"``, or ``"exhaustive"`` if all inputs were compared.
-        detail: one line on what is not PASS or FAIL.
-        counterexample: the shrunk case, where one differs.
-        case_file: where it was written, if it was.
-        diagnosis: the planted fault that explains most of what differs, if one does.
-        known: the known failures that were met.
-    """
-
-    op: str
-    check: str
-    status: str = "PASS"
-    cases: int = 0
-    elements: int = 0
-    differing: int = 0
-    unsupported: int = 0
-    inputs: int = 0
-    planned: int = 0
-    evidence: str = "sampled"
-    detail: str = ""
-    counterexample: Counterexample | None = None
-    case_file: Path | None = None
-    diagnosis: Diagnosis | None = None
-    known: set[KnownFailure] = field(default_factory=set)
-    failures: list[Case] = field(default_factory=list, repr=False)
-
-    @property
-    def proof(self) -> str:
-        """The evidence in numbers: ``exhaustive 65536/65536`` or ``sampled 12800``."""
-        return proof_of([self])
-
-
-def proof_of(outcomes: Sequence[Outcome]) -> str:
-    """The evidence of outcomes of one kind, added up; of exhaustive ones, of how many inputs."""
-    kind = outcomes[0].evidence
-    if kind == "exhaustive":
-        return f"{kind} {sum(o.inputs for o in outcomes)}/{sum(o.planned for o in outcomes)}"
-    return f"{kind} {sum(o.elements for o in outcomes)}"
 
 
 def run_check(

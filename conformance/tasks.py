@@ -11,7 +11,8 @@ from .bits import Array
 from .known import load_witness, replay_witness
 from .known_failure import KnownFailure
 from .operations import Check
-from .run import Outcome, run_cases, run_check
+from .outcome import Outcome
+from .run import run_cases, run_check
 from .weights import fits, matrices, weight_presets, weights_cases
 
 __all__ = ["Task", "check_tasks", "weight_tasks", "witness_tasks"]

@@ -17,9 +17,10 @@ from .isolate import Isolated
 from .known import unmatched
 from .known_failure import KnownFailure
 from .operations import Check, all_checks, public_operations, scheme_checks
+from .outcome import Outcome
 from .pool import Plan, run_in_processes
 from .probes import environment, probe_backend_subnormals, probe_bridge, probe_subnormals
-from .run import CASES_FOLDER, Outcome
+from .run import CASES_FOLDER
 from .sweeps import Sweeping, chosen_sweeps, proofs
 from .tasks import Task, check_tasks, weight_tasks, witness_tasks
 

@@ -21,11 +21,6 @@ def split_groups(x: Array, group_size: int | None) -> Array:
     return x.reshape(*x.shape[:-1], columns // group_size, group_size)
 
 
-def merge_groups(x: Array) -> Array:
-    """``(..., groups, group_size)`` as ``(..., columns)``."""
-    return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
-
-
 def block_counts(x: Array, args: QuantizationArgs) -> tuple[int, int]:
     """The number of block rows and block columns that cover a 2-D ``x``.
 

@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..run import Outcome
+from ..outcome import Outcome
 
 __all__ = ["Bars"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..guard import unguarded
 from ..known_failure import KnownFailure
-from ..run import Outcome
+from ..outcome import Outcome
 from .chunks import Workers
 from .fingerprint import code_fingerprint
 from .run import Watch, run_sweeps, unwatched

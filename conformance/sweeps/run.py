@@ -5,7 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 from ..known_failure import KnownFailure
-from ..run import Outcome, finish
+from ..outcome import Outcome
+from ..run import finish
 from .chunks import ChunkResult, Workers, chunks_here, chunks_in_processes
 from .state import State
 from .sweep import Sweep

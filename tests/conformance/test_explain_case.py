@@ -4,13 +4,11 @@ import json
 import re
 from typing import Any
 
-import ml_dtypes
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from qparity.conformance.case import Case, run_case
-from qparity.conformance.explain_case import Counterexample, distance, lines_of, to_json
+from qparity.conformance.explain_case import Counterexample, lines_of, to_json
 from qparity.reference import QuantizationArgs
 from tests.conformance import planted
 from tests.conformance.planted import Array
@@ -112,28 +110,6 @@ def test_the_output_is_named() -> None:
     lines = told(case, planted.spoiled("calculate_qparams", planted.next_to))
     answer = next(line for line in lines if "expected" in line)
     assert re.match(r"scale ?\[1\] expected 0x3c008081 ", answer)
-
-
-@pytest.mark.parametrize(
-    ("expected", "actual", "dtype", "text"),
-    [
-        (1, 2, np.int8, "distance 1 code"),
-        (-128, 127, np.int8, "distance 255 codes"),
-        (448, 416, ml_dtypes.float8_e4m3fn, "distance 1 code"),
-        (1, 1 + 2**-23, np.float32, "distance 1 ulp"),
-        (-(2**-149), 2**-149, np.float32, "distance 2 ulps"),
-        (0.0, -0.0, np.float32, "the sign of zero"),
-        (0.0, -0.0, ml_dtypes.float8_e4m3fn, "the sign of zero"),
-        (np.nan, 0, np.float16, "one of them NaN"),
-        (1, np.nan, ml_dtypes.bfloat16, "one of them NaN"),
-    ],
-)
-def test_distances_are_in_codes_or_ulps(
-    expected: float, actual: float, dtype: npt.DTypeLike, text: str
-) -> None:
-    """Numbers of 8 bits and integers are codes apart, the others ulps; zeros and NaN are said."""
-    one, other = np.array([expected, actual], np.float64).astype(dtype)
-    assert distance(one, other) == text
 
 
 def test_state_dicts_and_empty_arrays_are_told() -> None:

@@ -18,7 +18,7 @@ from qparity.conformance.known import (
     unmatched,
 )
 from qparity.conformance.known_failure import KnownFailure
-from qparity.conformance.run import Outcome
+from qparity.conformance.outcome import Outcome
 from qparity.conformance.verify import Report, verify
 from qparity.reference import QuantizationArgs
 from tests.conformance import planted

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from qparity.conformance.outcome import Outcome
 from qparity.conformance.report import print_report, report_to_json
-from qparity.conformance.run import Outcome, run_cases
+from qparity.conformance.run import run_cases
 from qparity.conformance.verify import Report
 from tests.conformance import planted
 

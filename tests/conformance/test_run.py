@@ -13,7 +13,8 @@ from qparity import reference
 from qparity.conformance.case import Case
 from qparity.conformance.case_file import load_case
 from qparity.conformance.operations import Check
-from qparity.conformance.run import Outcome, run_cases, run_check
+from qparity.conformance.outcome import Outcome
+from qparity.conformance.run import run_cases, run_check
 from qparity.conformance.spec import Spec
 from qparity.conformance.values import Rng
 from tests.conformance import planted

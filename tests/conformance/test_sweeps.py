@@ -27,9 +27,9 @@ from qparity.conformance.case import Case, expected_outputs
 from qparity.conformance.case_file import load_case
 from qparity.conformance.guard import guarded
 from qparity.conformance.known_failure import KnownFailure
+from qparity.conformance.outcome import Outcome, proof_of
 from qparity.conformance.pytest_entry import conformance_tests
 from qparity.conformance.report import print_report, report_to_json
-from qparity.conformance.run import Outcome, proof_of
 from qparity.conformance.sweeps import Sweeping, all_sweeps, chosen_sweeps, run_sweeps
 from qparity.conformance.sweeps.chunks import Workers
 from qparity.conformance.sweeps.fingerprint import code_fingerprint

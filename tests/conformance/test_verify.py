@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from qparity.conformance.operations import public_operations
+from qparity.conformance.outcome import Outcome
 from qparity.conformance.report import report_to_json
-from qparity.conformance.run import Outcome
 from qparity.conformance.verify import LEVELS, Report, plan, verify
 from qparity.conformance.weights import weight_presets
 from qparity.reference import QuantizationScheme, preset_name_to_scheme

@@ -293,9 +293,9 @@ def test_equal_args_hash_alike(one: QuantizationArgs, other: QuantizationArgs) -
 
 def test_observer_kwargs_are_part_of_equality_and_hash() -> None:
     """Args with other observer arguments are others; the order of keys is none."""
-    one = QuantizationArgs(observer_kwargs={"a": [1, {"b": 2}], "c": 3})
-    same = QuantizationArgs(observer_kwargs={"c": 3, "a": [1, {"b": 2}]})
-    other = QuantizationArgs(observer_kwargs={"c": 3, "a": [1, {"b": 4}]})
+    one = QuantizationArgs(observer_kwargs={"a": [1, {"b": {2, 5}}], "c": 3})
+    same = QuantizationArgs(observer_kwargs={"c": 3, "a": [1, {"b": {5, 2}}]})
+    other = QuantizationArgs(observer_kwargs={"c": 3, "a": [1, {"b": {4, 5}}]})
     assert one == same
     assert hash(one) == hash(same)
     assert one != other

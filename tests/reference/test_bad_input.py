@@ -33,6 +33,7 @@ from qparity.reference import (
     unpack_fp6_from_uint8,
     unpack_from_int32,
 )
+from qparity.reference.formats import float_format
 
 F32, E4M3 = np.float32, ml_dtypes.float8_e4m3fn
 X, ONE = np.ones((2, 4), F32), np.ones(1, F32)
@@ -49,6 +50,7 @@ MXFP4 = preset_name_to_scheme("MXFP4A16")
 MX_ARGS = MXFP4.weights
 W4A16, W4A16_ASYM = preset_name_to_scheme("W4A16"), preset_name_to_scheme("W4A16_ASYM")
 WEIGHT = {"weight": np.ones((2, 128), F32), "weight_scale": ROWS}
+MX_ONES = np.ones((2, 4), F32)
 FP4_OF_32 = QuantizationScheme(("L",), QuantizationArgs(num_bits=4, type="float", group_size=32))
 PACKED = {"weight_scale": ROWS, "weight_packed": np.ones((2, 16), np.int32)}
 Call = Callable[[], object]
@@ -166,6 +168,7 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
         args(strategy="block", block_structure="9" * 5000 + "x1"),
     ),
     ("format: 'nvfp4-", "or None", lambda: compress(WEIGHT, W4A16, "nvfp4-pack-quantized")),
+    ("format: 'int-quantized'", "or None", lambda: compress(WEIGHT, FP4_OF_32, "int-quantized")),
     ("state: float64 (1,)", "float32", lambda: static_minmax(X, TENSOR, (np.ones(1), np.ones(1)))),
     (
         "dtype: 'bfloat17'",
@@ -202,6 +205,8 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
         lambda: unpack_fp4_from_uint8(BYTES, 2, 6, "bfloat17"),  # type: ignore[arg-type]
     ),
     ("packed: shape (2, 3)", "(2, 3.75)", lambda: unpack_fp6_from_uint8(BYTES, 2, 5)),
+    ("scale: -1.0", ">= 0", lambda: compress(WEIGHT | {"weight_scale": -MX_ONES}, MXFP4)),
+    ("format: 'int4' is not a float", "'float4_e2m1fn'", lambda: float_format("int4")),
     ("weight: missing", "an array", lambda: compress({}, W4A16)),
     ("weight_zero_point: missing", "an array", lambda: compress(WEIGHT, W4A16_ASYM)),
     ("format: 'zip'", "'pack-quantized'", lambda: compress(WEIGHT, W4A16, "zip")),
@@ -286,6 +291,11 @@ TYPE_ERRORS: list[tuple[str, str, Call]] = [
         lambda: round_to_quantized_type_dtype(WORDS, np.dtype(np.int8)),
     ),
     ("dtype: None", "'int8'", lambda: round_to_quantized_type_dtype(X, None)),  # type: ignore[arg-type]
+    (
+        "dtype: <class 'numpy.floating'>",
+        "'int8'",
+        lambda: round_to_quantized_type_dtype(X, np.floating),  # type: ignore[arg-type]
+    ),
     ("value: dtype float32", "['int8']", lambda: pack_to_int32(X, 4)),
     ("packed: dtype float32", "['int32']", lambda: unpack_from_int32(X, 4, (2, 32))),
     ("x: dtype int8", "'bfloat16'", lambda: pack_fp4_to_uint8(CODES)),

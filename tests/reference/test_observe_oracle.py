@@ -91,6 +91,10 @@ def test_static_ranges(
     assert_same(state[0], [low for low, _ in starts], shape=units)
     assert_same(state[1], [high for _, high in starts], shape=units)
 
+    low, high = static_minmax(before, args)
+    assert_same(low, [low for low, _ in starts], shape=units)
+    assert_same(high, [high for _, high in starts], shape=units)
+
     low, high = memoryless_minmax(x, args, state)
     assert_same(low, [low for low, _ in ends], shape=units)
     assert_same(high, [high for _, high in ends], shape=units)

@@ -175,3 +175,10 @@ def test_presets_cannot_change() -> None:
 def test_the_format_follows_from_the_scheme(preset: str, name: str) -> None:
     """Each preset is stored in the format that upstream infers for it."""
     assert infer_format(preset_name_to_scheme(preset)) == name
+
+
+def test_groups_of_32_in_fp8_are_mx_only_with_power_of_two_scales() -> None:
+    """fp8 in groups of 32 is ``mxfp8-quantized`` if its scale is in uint8, else like any fp8."""
+    for scale_dtype, name in (("uint8", "mxfp8-quantized"), (None, "naive-quantized")):
+        args = QuantizationArgs(type="float", group_size=32, scale_dtype=scale_dtype)
+        assert infer_format(QuantizationScheme(("Linear",), args)) == name
