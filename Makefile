@@ -7,9 +7,11 @@ VERIFY := $(BIN)/qparity verify torch:cpu --level smoke --weights conformance/sa
 PYTEST := $(BIN)/python -m pytest
 
 # What is measured: the tests of both folders, but for slow ones that reach no other branch.
-SLOW := tests/reference/%_oracle.py $(patsubst %,tests/conformance/test_%.py,html junit determinism)
+SLOW_ORACLES := arithmetic formats imports mutants packing qparams quantize rounding
+SLOW := $(SLOW_ORACLES:%=tests/reference/test_%_oracle.py)
+SLOW += $(patsubst %,tests/conformance/test_%.py,html junit determinism)
 TESTS := $(wildcard tests/reference/test_*.py tests/conformance/test_*.py)
-MEASURED := tests/reference/test_observe_oracle.py $(filter-out $(SLOW),$(TESTS))
+MEASURED := $(filter-out $(SLOW),$(TESTS))
 
 # The environment of the caller must not reach into .venv.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
