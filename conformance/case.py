@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qparity import reference
-from qparity.reference import QuantizationArgs, QuantizationScheme
+from qparity.reference import FormatArgs, QuantizationArgs, QuantizationScheme
 
 from .bits import Array, bits_of
 from .compare import Difference, find_difference
@@ -231,7 +231,9 @@ def _describe(value: object) -> str:
 
 
 def format_label(args: QuantizationArgs) -> str:
-    """``int8``, ``fp4``, ``fp6``, ``fp8``, or ``mxfp4`` and so on."""
+    """``int8``, ``fp4``, ``fp6``, ``fp8``, or ``mxfp4`` and so on; else the format's own name."""
+    if isinstance(args, FormatArgs):
+        return args.code_format.name
     if args.type == "int":
         return f"int{args.num_bits}"
     return f"{'mx' if args.is_mx else ''}fp{args.num_bits}"

@@ -4,13 +4,14 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from qparity.reference import QuantizationArgs, QuantizationScheme
+from qparity.reference import FloatFormat, IntFormat, QuantizationArgs, QuantizationScheme
 
 from .bits import Array, bits_of
 from .case import Case
@@ -89,6 +90,8 @@ def _encode(value: object) -> object:
         return {"scheme": value.to_dict()}
     if isinstance(value, np.dtype):
         return {"dtype": value.name}
+    if isinstance(value, (FloatFormat, IntFormat)):
+        return {"format": {"integer": isinstance(value, IntFormat), **asdict(value)}}
     if isinstance(value, tuple):
         return {"tuple": [_encode(item) for item in value]}
     if isinstance(value, Mapping):
@@ -133,10 +136,16 @@ def _dtype(name: str) -> np.dtype:
     return np.dtype(getattr(ml_dtypes, name, name))
 
 
+def _decode_format(content: Mapping[str, Any]) -> FloatFormat | IntFormat:
+    fields = {key: value for key, value in content.items() if key != "integer"}
+    return IntFormat(**fields) if content["integer"] else FloatFormat(**fields)
+
+
 _LEAVES: Mapping[str, Callable[[Any], Any]] = {
     "array": _decode_array,
     "args": QuantizationArgs.from_dict,
     "scheme": QuantizationScheme.from_dict,
     "dtype": _dtype,
+    "format": _decode_format,
 }
 _KINDS = {*_LEAVES, "tuple", "dict"}

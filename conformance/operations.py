@@ -7,7 +7,12 @@ from functools import partial
 import numpy as np
 
 from qparity import reference
-from qparity.reference import PRESET_SCHEMES, QuantizationScheme, preset_name_to_scheme
+from qparity.reference import (
+    PRESET_SCHEMES,
+    FormatArgs,
+    QuantizationScheme,
+    preset_name_to_scheme,
+)
 
 from .case import Case
 from .packed import (
@@ -127,10 +132,13 @@ def scheme_checks(
             if args.strategy != "token":
                 for op in ("memoryless_minmax", "minmax", "static_minmax"):
                     makers[op] = (spec, partial(observer_cases, op))
+            if isinstance(args, FormatArgs) and args.strategy == "tensor_group":
+                makers["generate_gparam"] = (spec, generate_gparam_cases)
             for op, (fixed, make) in makers.items():
                 checks.append(Check(op, label, fixed, make, weight=12))
-    for op in ("compress", "decompress"):
-        checks += _of_scheme(op, name, scheme, scheme.weights)
+    if not isinstance(scheme.weights, FormatArgs):
+        for op in ("compress", "decompress"):
+            checks += _of_scheme(op, name, scheme, scheme.weights)
     return checks
 
 

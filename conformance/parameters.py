@@ -10,6 +10,7 @@ from qparity.reference import QuantizationArgs
 from .bits import Array
 from .case import Case
 from .layouts import LAYOUTS, with_layout
+from .of_formats import global_scale_inputs, may_have_global_scale
 from .quantized import strategy_args
 from .ranges import amaxes, filled, global_scales, ranges
 from .shapes import TAILS
@@ -34,7 +35,9 @@ def calculate_qparams_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
     """Every scale dtype, symmetric and not, with and without a global scale; and MX."""
     for args in _qparams_args(rng, spec):
         whole = None
-        if not args.is_mx and rng.random() < (0.8 if args.strategy == "tensor_group" else 0.15):
+        if may_have_global_scale(args) and rng.random() < (
+            0.8 if args.strategy == "tensor_group" else 0.15
+        ):
             whole = global_scales(rng) if rng.random() < 0.9 else global_scales(rng, spec.dtype)
         shape = _RANGE_SHAPES[int(rng.integers(len(_RANGE_SHAPES)))]
         known = 1.0 if whole is None else float(whole.astype(np.float64)[0])
@@ -51,13 +54,17 @@ def calculate_qparams_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
 
 def generate_gparam_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
     """One range of a tensor at a time."""
-    args = QuantizationArgs(num_bits=4, type="float", strategy="tensor_group", group_size=16)
+    args = spec.args or QuantizationArgs(
+        num_bits=4, type="float", strategy="tensor_group", group_size=16
+    )
+    formats = global_scale_inputs(np.ones(1, np.float32), args)
     for i in range(24):
         lo, hi = (np.asarray(v) for v in ranges(rng, (1,), spec.dtype, args))
         if spec.nan and i % 4 == 0:
             lo = with_nan(rng, lo, 0.5)
         shape = () if i % 5 == 0 else (1,)
-        yield Case("generate_gparam", {"min_val": lo.reshape(shape), "max_val": hi.reshape(shape)})
+        bounds = {"min_val": lo.reshape(shape), "max_val": hi.reshape(shape)}
+        yield Case("generate_gparam", formats | bounds)
 
 
 def dynamic_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
@@ -65,7 +72,8 @@ def dynamic_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
     for args in _qparams_args(rng, spec):
         if args.strategy not in _DYNAMIC:
             continue
-        whole = global_scales(rng) if args.strategy == "tensor_group" and not args.is_mx else None
+        two_levels = args.strategy == "tensor_group" and may_have_global_scale(args)
+        whole = global_scales(rng) if two_levels else None
         known = 1.0 if whole is None else float(whole[0])
         x = _tensor(rng, spec, args, known)
         inputs: dict[str, object] = {"x": with_layout(x, _layout(rng)), "args": args}
@@ -112,7 +120,10 @@ def _tensor(rng: Rng, spec: Spec, args: QuantizationArgs, whole: float) -> Array
     rows = int(rng.choice([1, 2, 3, 5]))
     if args.strategy in ("group", "tensor_group"):
         # ranges of MX are of more kinds, and have no other dtypes to be rounded to
-        groups, size = int(rng.choice([8, 9] if args.is_mx else [1, 2, 3])), args.group_size or 1
+        groups, size = (
+            int(rng.choice([1, 2, 3] if may_have_global_scale(args) else [8, 9])),
+            args.group_size or 1,
+        )
         lead = [(rows,), (rows,), (), (2, rows)][int(rng.integers(4))]
         x = filled(rng, *ranges(rng, (*lead, groups), spec.dtype, args, whole), size)
         x = x.reshape(*lead, groups * size)

@@ -10,6 +10,7 @@ from qparity.reference import QuantizationArgs
 from .bits import Array
 from .case import Case
 from .layouts import LAYOUTS, with_layout
+from .of_formats import scale_grid, stored_dtype
 from .ranges import global_scales
 from .shapes import BLOCKS, GROUP_SIZES, Shapes, per_element, shapes_for
 from .spec import Spec
@@ -41,8 +42,8 @@ def quantize_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
     """One call per strategy and symmetry, with x at ties of its own scale."""
     for args in strategy_args(rng, spec):
         inputs = _inputs(rng, spec, args)
-        stored = args.code_format.dtype
-        if rng.random() < 0.4 and (args.type == "int" or args.num_bits == 8):
+        stored = stored_dtype(args)
+        if rng.random() < 0.4 and stored is not None:
             inputs["dtype"] = stored if rng.random() < 0.7 else np.dtype(np.float32)
         yield Case("quantize", inputs)
 
@@ -60,7 +61,7 @@ def dequantize_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
         x = inputs.pop("x")
         inputs.pop("compute_dtype", None)
         codes = rng.choice(codes_of(args.code_format), x.shape)
-        stored = args.code_format.dtype if args.type == "int" or args.num_bits == 8 else spec.dtype
+        stored = stored_dtype(args) or spec.dtype
         dtype = stored if rng.random() < 0.7 else spec.dtype
         x_q = codes.astype(dtype)
         if dtype == spec.dtype and rng.random() < 0.3:
@@ -75,7 +76,7 @@ def dequantize_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
 def _inputs(rng: Rng, spec: Spec, args: QuantizationArgs) -> dict[str, Any]:
     shapes = shapes_for(rng, args)
     scale_dtype = spec.dtype if rng.random() < 0.7 else WORKING[int(rng.integers(len(WORKING)))]
-    scale = scales(rng, shapes.scale, scale_dtype, args.resolved_scale_dtype)
+    scale = scales(rng, shapes.scale, scale_dtype, scale_grid(args))
     whole = None
     if rng.random() < (0.7 if args.strategy == "tensor_group" else 0.1):
         whole = global_scales(rng) if rng.random() < 0.9 else global_scales(rng, spec.dtype)
@@ -115,7 +116,8 @@ def _zero_point(rng: Rng, shapes: Shapes, args: QuantizationArgs) -> Array | Non
         shape = [(1,), (1, shape[1]), (shape[0], 1)][int(rng.integers(3))]
     if args.symmetric:
         return np.zeros(shape, dtype)
-    return rng.choice(codes_of(args.code_format), shape).astype(dtype)
+    with np.errstate(invalid="ignore"):
+        return rng.choice(codes_of(args.code_format), shape).astype(dtype)
 
 
 def _finite(values: Array) -> Array:

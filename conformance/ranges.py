@@ -3,9 +3,10 @@
 import ml_dtypes
 import numpy as np
 
-from qparity.reference import FORMATS, FloatFormat, QuantizationArgs
+from qparity.reference import FORMATS, QuantizationArgs
 
 from .bits import Array, step
+from .of_formats import scale_divisor, scale_grid
 from .values import Rng, any_bits, jitter, near_values_of, specials_of
 
 FLOAT32 = np.dtype(np.float32)
@@ -17,8 +18,7 @@ def amaxes(
 ) -> Array:
     """Non-negative ranges: scale ties, powers of two, MX thresholds, zeros, extremes, any bits."""
     family = rng.integers(0, 20, shape)
-    steps = args.code_format.max - args.code_format.min
-    divisor = steps / 2 if args.symmetric else steps
+    divisor = scale_divisor(args)
     with np.errstate(all="ignore"):
         values = (2.0 ** rng.normal(-2, 4, shape)).astype(dtype)
         targets = _scale_targets(rng, shape, args)
@@ -52,7 +52,7 @@ def ranges(
         hi = np.where(family == 5, -share, hi)
         if not args.symmetric:
             steps = args.code_format.max - args.code_format.min
-            part = (rng.integers(0, max(int(steps), 1), shape) + 0.5) / steps
+            part = (rng.integers(0, max(int(steps), 1), shape) + 0.5) / max(steps, 1.0)
             low = jitter(rng, (-part * amax.astype(np.float64)).astype(dtype))
             high = (amax.astype(np.float64) + low.astype(np.float64)).astype(dtype)
             at_tie = family < 3
@@ -92,17 +92,15 @@ def filled(rng: Rng, lo: Array, hi: Array, length: int) -> Array:
 
 def _scale_targets(rng: Rng, shape: tuple[int, ...], args: QuantizationArgs) -> Array | None:
     """Scales at the ties of the dtype they are rounded to."""
-    dtype = args.resolved_scale_dtype
+    wide, dtype, grid = np.dtype(np.float64), args.resolved_scale_dtype, scale_grid(args)
+    if grid is not None:
+        return np.abs(near_values_of(rng, shape, grid, wide))
     if dtype is None or args.is_mx:
         return None
-    wide = np.dtype(np.float64)
     if dtype.kind == "u":
         return np.abs(near_values_of(rng, shape, FORMATS["int8"], wide)) + 0.5
-    row = FORMATS[dtype.name]
-    if isinstance(row, FloatFormat) and row.bits > 8:
-        values = (2.0 ** rng.normal(-6, 3, shape)).astype(dtype)
-        return (values.astype(np.float64) + step(values, 1).astype(np.float64)) / 2
-    return np.abs(near_values_of(rng, shape, row, wide))
+    values = (2.0 ** rng.normal(-6, 3, shape)).astype(dtype)
+    return (values.astype(np.float64) + step(values, 1).astype(np.float64)) / 2
 
 
 def _largest_thresholds(rng: Rng, shape: tuple[int, ...], dtype: np.dtype) -> Array:

@@ -16,6 +16,7 @@ from qparity.reference import preset_name_to_scheme as preset
 from .bits import Array
 from .case import Case
 from .layouts import LAYOUTS, with_layout
+from .of_formats import scale_grid
 from .operations import all_checks
 from .quantized import WORKING
 from .ranges import global_scales as aimed_global_scales
@@ -147,7 +148,7 @@ def quantized_inputs(
     rng = np.random.default_rng(draw(_SEEDS))
     of = draw(dtypes()) if dtype is None else dtype
     shapes = shapes_for(rng, args)
-    scale = scales(rng, shapes.scale, of, args.resolved_scale_dtype)
+    scale = scales(rng, shapes.scale, of, scale_grid(args))
     inputs = {"scale": with_layout(scale, draw(layouts()))}
     divisor = 1.0
     if args.strategy == "tensor_group":

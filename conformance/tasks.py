@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from qparity.reference import QuantizationScheme
+from qparity.reference import FormatArgs, QuantizationScheme
 
 from .bits import Array
 from .known import load_witness, replay_witness
@@ -89,7 +89,8 @@ def weight_tasks(
 def _operations_of(scheme: QuantizationScheme, operations: Sequence[str]) -> list[str]:
     if scheme.weights is None:
         return []
-    ops = ["minmax", "calculate_qparams", "compress", "decompress", "fake_quantize"]
+    stored = ["quantize"] if isinstance(scheme.weights, FormatArgs) else ["compress", "decompress"]
+    ops = ["minmax", "calculate_qparams", *stored, "fake_quantize"]
     if scheme.weights.strategy == "tensor_group":
         ops.insert(1, "generate_gparam")
     return [op for op in ops if not operations or op in operations]

@@ -5,7 +5,7 @@ from functools import lru_cache
 import ml_dtypes
 import numpy as np
 
-from qparity.reference import FORMATS, FloatFormat, IntFormat, QuantizationArgs
+from qparity.reference import FloatFormat, IntFormat, QuantizationArgs
 
 from .bits import Array, step
 
@@ -22,8 +22,22 @@ def codes_of(row: Row) -> Array:
     """All finite values of a format of at most 8 bits, ascending, as float64."""
     if isinstance(row, IntFormat):
         return np.arange(row.min, row.max + 1)
+    if row.dtype.kind == "u":
+        return _values_of_fields(row)
     every = np.arange(1 << row.bits, dtype=np.uint8).view(row.dtype).astype(np.float64)
     return np.unique(every[np.isfinite(every)])
+
+
+def _values_of_fields(row: FloatFormat) -> Array:
+    """The values of a format that no library has, from the fields of its codes."""
+    codes = np.arange(1 << (row.exponent_bits + row.mantissa_bits))
+    field, steps = np.divmod(codes, 1 << row.mantissa_bits)
+    normal = (field > 0) | (not row.has_zero)
+    steps = np.where(normal, steps + (1 << row.mantissa_bits), steps * row.has_subnormals)
+    exponent = np.where(normal, field, 1) - row.bias - row.mantissa_bits
+    values = np.ldexp(steps.astype(np.float64), exponent)
+    values = np.unique(values[values <= row.max])
+    return np.unique(np.concatenate([-values[values > 0], values])) if row.signed else values
 
 
 @lru_cache(maxsize=32)
@@ -102,8 +116,8 @@ def near_codes(
     return np.where(np.isnan(x), dtype.type(1), x)
 
 
-def scales(rng: Rng, shape: tuple[int, ...], dtype: np.dtype, on: np.dtype | None) -> Array:
-    """Positive scales: all ones, powers of two, values of the dtype ``on``, and extreme ones."""
+def scales(rng: Rng, shape: tuple[int, ...], dtype: np.dtype, on: Row | None) -> Array:
+    """Positive scales: all ones, powers of two, values of the format ``on``, and extreme ones."""
     exponent = rng.integers(-9, 4, shape).astype(np.float64)
     mantissa = 1 + rng.random(shape)
     awkward = rng.choice([1.9375, 1.75, 1.5, 1.25, 1.0, 1.0, 5 / 3, 4 / 3], shape)
@@ -113,8 +127,8 @@ def scales(rng: Rng, shape: tuple[int, ...], dtype: np.dtype, on: np.dtype | Non
     extreme = np.array([info.smallest_subnormal, info.smallest_normal, info.max], np.float64)
     values = np.where(family == 9, rng.choice(extreme, shape), values)
     with np.errstate(all="ignore"):
-        if on is not None and on.itemsize == 1 and on.name in FORMATS:
-            grid = codes_of(FORMATS[on.name])
+        if on is not None:
+            grid = codes_of(on)
             values = np.where(family < 4, rng.choice(grid[grid > 0], shape), values)
         return values.astype(dtype)
 

@@ -5,12 +5,13 @@ from functools import partial
 from pathlib import Path
 
 from qparity import reference
-from qparity.reference import PRESET_SCHEMES, QuantizationArgs, QuantizationScheme
+from qparity.reference import PRESET_SCHEMES, FormatArgs, QuantizationArgs, QuantizationScheme
 
 from .bits import Array
 from .case import Case
 from .checkpoint import open_checkpoint
 from .checkpoint.dtypes import DTYPES
+from .of_formats import global_scale_inputs, global_scale_of
 from .packed import state_of
 from .quantized import WORKING
 
@@ -60,6 +61,8 @@ def fits(weight: Array, scheme: QuantizationScheme) -> bool:
 def weights_cases(weight: Array, scheme: QuantizationScheme) -> Iterator[Case]:
     """A weight through its qparams, compress, decompress and fake_quantize.
 
+    ``FormatArgs``, which no checkpoint holds, through quantize in place of compress, decompress.
+
     Each step starts from the reference's answer to the one before, so that each stands alone.
     """
     args = scheme.weights
@@ -67,18 +70,20 @@ def weights_cases(weight: Array, scheme: QuantizationScheme) -> Iterator[Case]:
         return
     yield Case("minmax", {"x": weight, "args": args})
     lo, hi = reference.minmax(weight, args)
-    whole = None
-    if args.strategy == "tensor_group":
-        per_tensor = reference.minmax(weight, QuantizationArgs(strategy="tensor"))
-        yield Case("generate_gparam", dict(zip(("min_val", "max_val"), per_tensor, strict=True)))
-        whole = reference.generate_gparam(*per_tensor)
+    whole = global_scale_of(weight, args)
+    if whole is not None:
+        yield Case("generate_gparam", global_scale_inputs(weight, args))
     qparams = {"min_vals": lo, "max_vals": hi, "args": args}
     qparams |= {} if whole is None else {"global_scale": whole}
     yield Case("calculate_qparams", qparams)
     scale, zero_point = reference.calculate_qparams(lo, hi, args, whole)
-    source = {"weight": weight, "scheme": scheme, "with_zero_point": True, "g_idx_seed": 0}
-    for op in ("compress", "decompress"):
-        rebuild = partial(state_of, op)
-        yield Case(op, rebuild(source), rebuild, source)
     inputs = {"x": weight, "scale": scale, "zero_point": zero_point, "args": args}
-    yield Case("fake_quantize", inputs | ({} if whole is None else {"global_scale": whole}))
+    inputs |= {} if whole is None else {"global_scale": whole}
+    if isinstance(args, FormatArgs):
+        yield Case("quantize", inputs)
+    else:
+        source = {"weight": weight, "scheme": scheme, "with_zero_point": True, "g_idx_seed": 0}
+        for op in ("compress", "decompress"):
+            rebuild = partial(state_of, op)
+            yield Case(op, rebuild(source), rebuild, source)
+    yield Case("fake_quantize", inputs)

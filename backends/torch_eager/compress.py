@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 import torch
 
-from qparity.reference import FloatFormat, QuantizationArgs, QuantizationScheme, infer_format
+from qparity.reference import (
+    FloatFormat,
+    FormatArgs,
+    QuantizationArgs,
+    QuantizationScheme,
+    infer_format,
+)
 
 from .dtypes import FLOAT8, WORKING, as_tensor, cast
 from .mx import mx_code, scale_of_mx_code
@@ -154,6 +160,11 @@ def _format(scheme: QuantizationScheme, asked: str | None) -> str:
     name = asked or scheme.format or infer_format(scheme)
     if name not in FORMATS:
         raise ValueError(f"format: {name!r} is not allowed; allowed: {list(FORMATS)}")
+    if name != "dense" and isinstance(scheme.weights, FormatArgs):
+        raise ValueError(
+            f"weights: {scheme.weights.code_format.name} of FormatArgs is not allowed in a "
+            "checkpoint, as no format of upstream holds it; allowed: QuantizationArgs"
+        )
     return name
 
 

@@ -2,13 +2,19 @@
 
 import torch
 
-from qparity.reference import FLOAT4_E2M1FN, FLOAT8_E4M3FN, FloatFormat, QuantizationArgs
+from qparity.reference import (
+    FLOAT4_E2M1FN,
+    FLOAT8_E4M3FN,
+    FloatFormat,
+    IntFormat,
+    QuantizationArgs,
+)
 
 from ..torch_bridge import numpy_dtype, torch_dtype
 from .arithmetic import clamp, divide, divide_number, multiply, subtract
 from .dtypes import as_tensor, cast, constant, one_number
-from .mx import mx_scale
 from .rounding import round_to_quantized_type_dtype
+from .scales import EXPONENT_RULES, round_scale, safe_scale, symmetric_scale
 
 
 def calculate_range(args: QuantizationArgs) -> tuple[float, float]:
@@ -37,6 +43,7 @@ def calculate_qparams(
     symmetric:  scale = max(|lo|, |hi|) / ((q_max - q_min) / 2), zero_point = 0
     asymmetric: scale = (hi - lo) / (q_max - q_min), zero_point = q_min - lo / scale, clamped
     then scale = global_scale * scale; rounded to scale_dtype; a zero made the smallest safe scale
+    ``FormatArgs``: other rules and formats of the scale, see ``scales``
 
     Args:
         min_vals: observed minima, any shape; float16, bfloat16, float32 or float64.
@@ -53,7 +60,8 @@ def calculate_qparams(
 
     Raises:
         TypeError: if a tensor has another dtype.
-        ValueError: if the shapes differ, or MX args come with a global scale.
+        ValueError: if the shapes differ, or a global scale comes with args whose rule is one of
+            exponents: MX, ``floor``, ``ceil``, ``even``.
 
     Source: SPEC sections 5 and 6; upstream ``calculate_qparams``.
     """
@@ -63,11 +71,7 @@ def calculate_qparams(
     if args.symmetric:
         amax = torch.maximum(lo.abs(), hi.abs())
         zero_point = torch.zeros_like(lo, dtype=zp_dtype)
-        if args.is_mx:
-            scale = mx_scale(amax, args.num_bits)
-        else:
-            # to the dtype of the ranges
-            scale = divide(amax, constant((q_max - q_min) / 2, amax.dtype, amax.device))
+        scale = symmetric_scale(amax, args)
     else:
         # each of the four operations to the dtype of the ranges
         scale = divide(subtract(hi, lo), constant(q_max - q_min, lo.dtype, lo.device))
@@ -78,13 +82,13 @@ def calculate_qparams(
         )
     whole = one_number(global_scale)
     if whole is not None:
-        if args.is_mx:
-            raise ValueError("global_scale: not allowed for MX; allowed: None")
+        if args.scale_rule in EXPONENT_RULES:
+            of = "MX" if args.is_mx else f"scale_rule {args.scale_rule!r}"
+            raise ValueError(f"global_scale: not allowed for {of}; allowed: None")
         # to the promoted dtype
         scale = multiply(whole, scale)
-    if args.resolved_scale_dtype is not None and not args.is_mx:
-        scale = round_to_quantized_type_dtype(scale, args.resolved_scale_dtype)
-    scale = torch.where(scale == 0, _smallest_safe_scale(args, scale), scale)
+    scale = round_scale(scale, args)
+    scale = torch.where(scale == 0, safe_scale(args, scale), scale)
     return scale, zero_point
 
 
@@ -92,8 +96,8 @@ def generate_gparam(
     min_val: torch.Tensor,
     max_val: torch.Tensor,
     *,
-    scale_data: FloatFormat = FLOAT8_E4M3FN,
-    quant_data: FloatFormat = FLOAT4_E2M1FN,
+    scale_data: FloatFormat | IntFormat = FLOAT8_E4M3FN,
+    quant_data: FloatFormat | IntFormat = FLOAT4_E2M1FN,
 ) -> torch.Tensor:
     """The global scale of a tensor: its largest local scale becomes the largest of its dtype.
 
@@ -145,20 +149,3 @@ def _including_zero(
     working = torch.promote_types(lo.dtype, hi.dtype)
     lo, hi = lo.to(working), hi.to(working)
     return torch.clamp(lo, max=0.0), torch.clamp(hi, min=0.0)
-
-
-def _smallest_safe_scale(args: QuantizationArgs, scale: torch.Tensor) -> torch.Tensor:
-    """What replaces a zero scale: by the dtype it was rounded to, in its own dtype."""
-    dtype = args.resolved_scale_dtype
-    own = torch.finfo(scale.dtype).eps
-    if dtype is None:
-        eps = own
-    elif dtype.name == "uint8":
-        eps = 1.0
-    elif dtype.name == "float8_e4m3fn":
-        eps = 0.125
-    else:
-        eps = torch.finfo(torch_dtype(dtype)).eps
-    safe = constant(eps, scale.dtype, scale.device)
-    # float64's eps is no float16
-    return torch.where(safe == 0, constant(own, scale.dtype, scale.device), safe)

@@ -2,8 +2,9 @@
 
 import torch
 
-from qparity.reference import QuantizationArgs
+from qparity.reference import FORMATS, QuantizationArgs
 
+from ..torch_bridge import numpy_dtype
 from .arithmetic import multiply, subtract
 from .dtypes import (
     CODES,
@@ -195,13 +196,12 @@ def _code_dtype(
         if args.strategy in GROUPS:
             return x.dtype
         return torch.promote_types(x.dtype, effective_scale(scale[:0], global_scale).dtype)
-    target = as_dtype(dtype, "dtype", CODES)
-    holds = target in WORKING or args.type == "int"
+    target, row = as_dtype(dtype, "dtype", CODES), args.code_format
+    holds = target in WORKING or (args.type == "int" and row.max <= torch.iinfo(torch.int8).max)
     if target in FLOAT8:
-        natural = args.type == "float" and args.num_bits == 8 and target == torch.float8_e4m3fn
-        holds = args.num_bits <= 4 or natural
+        small = row.bits <= 4 and FORMATS.get(row.name) == row
+        holds = small or row.dtype.name == numpy_dtype(target).name
     if not holds:
-        row = args.code_format
         raise ValueError(
             f"dtype: {target} cannot hold the codes of {row.name}; "
             f"allowed: {row.dtype.name} or a wider float"

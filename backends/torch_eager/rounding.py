@@ -5,7 +5,13 @@ import math
 import numpy as np
 import torch
 
-from qparity.reference import FORMATS, FloatFormat, QuantizationArgs
+from qparity.reference import (
+    FLOAT4_E2M1FN,
+    FLOAT8_E4M3FN,
+    FORMATS,
+    FloatFormat,
+    QuantizationArgs,
+)
 
 from .arithmetic import clamp
 from .dtypes import (
@@ -81,15 +87,16 @@ def round_to_quantized_type_args(
 
     Args:
         x: any shape; float16, bfloat16, float32 or float64.
-        args: names the format: int1 to int8, fp4 (e2m1), fp6 (e2m3) or fp8 (e4m3).
+        args: names the format: int1 to int8, fp4 (e2m1), fp6 (e2m3) or fp8 (e4m3); or has it.
         q_min: one number, the smallest code; see ``calculate_range``.
         q_max: one number, the largest code.
         cast_to_original_dtype: False leaves fp8 in float8_e4m3fn; it changes nothing else.
 
     Returns:
         The rounded values, of the shape of ``x`` (0-D becomes (1,)) and its dtype. NaN becomes +0
-        for int, fp4 and fp6, and stays NaN for fp8. Integers, fp6 and fp8 keep the sign of zero;
-        in fp4 a zero gives +0, and a non-zero value that rounds to zero keeps its sign.
+        for int, fp4 and fp6, and stays NaN for fp8, and where else a format has NaN. Integers, fp6
+        and fp8 keep the sign of zero; in fp4 (e2m1) a zero gives +0, and a non-zero value that
+        rounds to zero keeps its sign. A format without a sign gives +0.
 
     Raises:
         TypeError: if ``x`` is not such a tensor.
@@ -100,7 +107,7 @@ def round_to_quantized_type_args(
     x = as_tensor(x, "x")
     y = wide_copy(clamp(x, _bound(q_min, "q_min"), _bound(q_max, "q_max")))
     rounded = cast(round_to_codes(y, args), x.dtype)
-    if args.type == "float" and args.num_bits == 8 and not cast_to_original_dtype:
+    if args.code_format == FLOAT8_E4M3FN and not cast_to_original_dtype:
         return cast(rounded, torch.float8_e4m3fn)
     return rounded
 
@@ -115,25 +122,27 @@ def round_to_codes(y: torch.Tensor, args: QuantizationArgs) -> torch.Tensor:
     row = args.code_format
     if not isinstance(row, FloatFormat):
         # NaN becomes +0; to nearest integer, ties to even
-        return nan_to_zero(y).round_()
-    if row.bits == 4:
+        integers = nan_to_zero(y).round_()
+        return integers if row.signed else integers.abs_()
+    if row == FLOAT4_E2M1FN:
         # NaN and -0.0 become +0
         positive_zero(nan_to_zero(y))
     else:
         # float64 to float32
         y = y.to(torch.float32)
-        if row.bits == 6:
+        if not row.has_nan:
             # NaN becomes +0
             nan_to_zero(y)
     round_to_format(y, row)
-    return y
+    return y if row.signed else y.abs_()
 
 
-def round_to_format(y: torch.Tensor, row: FloatFormat) -> None:
+def round_to_format(y: torch.Tensor, row: FloatFormat, direction: str = "nearest") -> None:
     """Round ``y`` (wide, ours, in range) to the values of ``row``; NaN and the sign stay.
 
     Near y the values are multiples of 2^(e - M), e = max(exponent of y, smallest exponent). The
-    number 2^(e - M + F), F the fraction bits of y's dtype, has that step.
+    number 2^(e - M + F), F the fraction bits of y's dtype, has that step. ``"down"`` is the next
+    value at y or toward zero, ``"up"`` the next at it or away from zero.
     """
     _, fraction, _ = _FIELDS[y.dtype]
     magnitude = y.abs()
@@ -142,7 +151,33 @@ def round_to_format(y: torch.Tensor, row: FloatFormat) -> None:
     step_of_format = anchor.view(y.dtype)
     # to nearest, ties to even, by the addition
     magnitude.add_(step_of_format).sub_(step_of_format)
+    if direction != "nearest":
+        step = step_of_format * 2.0**-fraction
+        _to_one_side(magnitude, y.abs(), step, direction)
+    if row.has_zero and not row.has_subnormals:
+        _flush(magnitude, y.abs(), row, direction)
     torch.copysign(magnitude, y, out=y)
+
+
+def _to_one_side(
+    rounded: torch.Tensor, magnitude: torch.Tensor, step: torch.Tensor, direction: str
+) -> None:
+    """One step back, where the nearest value lies on the wrong side."""
+    if direction == "down":
+        rounded.sub_(step * (rounded > magnitude))
+    else:
+        rounded.add_(step * (rounded < magnitude))
+
+
+def _flush(
+    rounded: torch.Tensor, magnitude: torch.Tensor, row: FloatFormat, direction: str
+) -> None:
+    """Below the smallest normal there is only zero, which half of it rounds to."""
+    least = row.smallest_normal
+    above = {"nearest": least / 2, "up": 0.0, "down": least}[direction]
+    # to nearest, ties to zero, or to that side
+    flushed = torch.where(magnitude > above, least, 0.0).to(rounded.dtype)
+    rounded.copy_(torch.where(magnitude < least, flushed, rounded))
 
 
 def exponent_bits(magnitude: torch.Tensor, lowest: int) -> torch.Tensor:
@@ -175,9 +210,14 @@ def code_bits(y: torch.Tensor, row: FloatFormat) -> torch.Tensor:
     return codes.bitwise_or_(sign.bitwise_and_(1 << (row.bits - 1))).to(torch.uint8)
 
 
+def nan_to(y: torch.Tensor, value: float) -> torch.Tensor:
+    """``y``, which is ours, with another value for NaN."""
+    return y.nan_to_num_(nan=value, posinf=math.inf, neginf=-math.inf)
+
+
 def nan_to_zero(y: torch.Tensor) -> torch.Tensor:
     """``y``, which is ours, with +0 for NaN."""
-    return y.nan_to_num_(nan=0.0, posinf=math.inf, neginf=-math.inf)
+    return nan_to(y, 0.0)
 
 
 def positive_zero(y: torch.Tensor) -> torch.Tensor:

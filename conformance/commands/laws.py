@@ -3,17 +3,16 @@
 import argparse
 import sys
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from qparity.reference import QuantizationArgs, QuantizationScheme
+from qparity.reference import QuantizationArgs
 
 from ..laws.check import HOLDS, VIOLATED, Verdict, check_laws
 from ..laws.witness import lines_of, reason_of, to_json
-from ..scheme_file import load_schemes
+from ..scheme_file import SCHEME, load_schemes
 from .console import check_writable, console, write_json
 from .load import load
 from .verify import positive
@@ -33,8 +32,8 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
     )
     parser.add_argument(
         "scheme",
-        metavar="PRESET|FILE.json|package.module:ARGS",
-        help="a preset, a config, or QuantizationArgs or a QuantizationScheme to import",
+        metavar=SCHEME,
+        help="a preset, a config, or an object that is QuantizationArgs or a QuantizationScheme",
     )
     parser.add_argument("--backend", default="numpy", help="default: numpy, the reference")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
@@ -66,10 +65,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _args_of(name: str) -> dict[str, QuantizationArgs]:
     """The args of each side of the schemes of a name; equal ones once."""
-    if ":" in name and not name.endswith(".json"):
-        schemes = _imported(name)
-    else:
-        schemes = load_schemes([name])
+    schemes = load_schemes([name])
     found: dict[QuantizationArgs, list[str]] = {}
     for scheme_name, scheme in schemes.items():
         for side in _SIDES:
@@ -77,26 +73,6 @@ def _args_of(name: str) -> dict[str, QuantizationArgs]:
             if args is not None:
                 found.setdefault(args, []).append(f"{scheme_name} {side}")
     return {", ".join(names): args for args, names in found.items()}
-
-
-def _imported(name: str) -> dict[str, QuantizationScheme]:
-    """The args or the scheme that an object of a module is."""
-    module_name, _, path = name.partition(":")
-    if "" not in sys.path:
-        sys.path.append("")
-    try:
-        found: object = import_module(module_name)
-    except Exception as error:
-        message = f"scheme: {name!r} raised {type(error).__name__} when imported: {error}"
-        raise ValueError(message) from error
-    for part in path.split("."):
-        found = getattr(found, part, None)
-    if isinstance(found, QuantizationArgs):
-        return {name: QuantizationScheme(("Linear",), weights=found)}
-    if isinstance(found, QuantizationScheme):
-        return {name: found}
-    allowed = "QuantizationArgs or a QuantizationScheme"
-    raise ValueError(f"scheme: {name!r} is {type(found).__name__}; allowed: {allowed}")
 
 
 def _print(name: str, verdicts: list[Verdict], out: Console) -> None:

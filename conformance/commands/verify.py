@@ -14,7 +14,7 @@ from ..html_page import reports_to_html
 from ..junit import report_to_junit
 from ..known import known_to_toml, load_known, still_known
 from ..report import print_report, report_to_json
-from ..scheme_file import load_schemes
+from ..scheme_file import SCHEME, load_schemes
 from ..sweeps import STATE_FOLDER, Sweeping
 from ..verify import LEVELS, verify
 from ..weights import matrices, read_tensors
@@ -53,7 +53,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
     parser.add_argument(
         "--scheme",
         dest="schemes",
-        metavar="PRESET|FILE.json",
+        metavar=SCHEME,
         help="only the args of this scheme; may be given again",
         **several,
     )

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 
 from qparity import reference
-from qparity.reference import FloatFormat, QuantizationArgs
+from qparity.reference import FloatFormat, FormatArgs, IntFormat, QuantizationArgs
 
 from ..bits import Array
 from .arithmetic import F32, F64, Arithmetic, cast, number, wide
@@ -95,7 +95,9 @@ class QparamSteps(Arithmetic):
         args: QuantizationArgs,
         global_scale: Array | None = None,
     ) -> Pair:
-        """The scale and the zero-point of ranges."""
+        """The scale and the zero-point of ranges; the reference's own where formats are given."""
+        if isinstance(args, FormatArgs):
+            return reference.calculate_qparams(min_vals, max_vals, args, global_scale)
         with np.errstate(all="ignore"):
             lo, hi = self.including_zero(np.atleast_1d(min_vals), np.atleast_1d(max_vals))
             if args.is_mx:
@@ -128,8 +130,8 @@ class QparamSteps(Arithmetic):
         min_val: Array,
         max_val: Array,
         *,
-        scale_data: FloatFormat = reference.FLOAT8_E4M3FN,
-        quant_data: FloatFormat = reference.FLOAT4_E2M1FN,
+        scale_data: FloatFormat | IntFormat = reference.FLOAT8_E4M3FN,
+        quant_data: FloatFormat | IntFormat = reference.FLOAT4_E2M1FN,
     ) -> Array:
         """The global scale of a tensor."""
         with np.errstate(all="ignore"):

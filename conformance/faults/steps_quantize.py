@@ -28,7 +28,7 @@ class QuantizeSteps(Arithmetic):
     ) -> Array:
         """The codes of values."""
         codes = self.to_codes(np.atleast_1d(x), args, q_min, q_max)
-        stays = cast_to_original_dtype or (args.type, args.num_bits) != ("float", 8)
+        stays = cast_to_original_dtype or args.code_format != reference.FLOAT8_E4M3FN
         return codes if stays else cast(codes, args.code_format.dtype)
 
     def effective_scale(self, scale: Array, global_scale: Array | None) -> Array:

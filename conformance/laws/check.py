@@ -75,7 +75,7 @@ def check_law(
         The verdict. A backend that raises breaks the law; what it lacks makes it not applicable.
     """
     ask, tried = Ask(backend), 0
-    outside = {dtype.name: law.outside(args, dtype) for dtype in law.dtypes}
+    outside = {dtype.name: law.outside_of(args, dtype) for dtype in law.dtypes}
     reasons = {name: reason for name, reason in outside.items() if reason}
     inside = tuple(name for name in outside if name not in reasons)
     for dtype in law.dtypes:

@@ -10,6 +10,7 @@ from qparity.reference import QuantizationArgs
 
 from ..bits import Array
 from ..compare import differing
+from ..of_formats import stored_dtype
 from ..values import Rng, codes_of
 from .ask import Ask
 from .law import Law, Sample, Violation, everywhere
@@ -54,8 +55,8 @@ def _first(sample: Sample, broken: Array, detail: str, **found: Array) -> Violat
 
 def _codes_in_range(ask: Ask, sample: Sample) -> Violation | None:
     args = sample.args
-    stored = [{"dtype": args.code_format.dtype}] if args.type == "int" or args.num_bits == 8 else []
-    for options in ({}, *stored):
+    stored = stored_dtype(args)
+    for options in ({}, *([] if stored is None else [{"dtype": stored}])):
         codes = quantized(ask, sample, **options)
         broken = ~np.isin(codes.astype(np.float64), codes_of(args.code_format))
         found = _first(sample, broken, f"not a code of {args.code_format.name}", code=codes)

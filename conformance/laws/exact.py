@@ -17,7 +17,7 @@ from .ask import Ask
 from .codes import of_element, quantized
 from .law import Law, Sample, Violation, everywhere
 from .samples import code_sample, quantize_sample
-from .steps import FLOAT32, FLOAT64, THROUGH_FLOAT32, unit_roundoff, working_dtype
+from .steps import FLOAT32, FLOAT64, through_float32, unit_roundoff, working_dtype
 from .units import per_element
 
 __all__ = ["EXACT"]
@@ -160,7 +160,7 @@ def _delta(sample: Sample, element: Element) -> Fraction:
     total = quotient + element.zero_point
     if delta or not _held(total, working):
         delta += (abs(total) + delta) * u * bool(element.zero_point)
-    narrow = sample.args.code_format.name in THROUGH_FLOAT32 and working == FLOAT64
+    narrow = through_float32(sample.args) and working == FLOAT64
     if narrow and (delta or not _held(total, FLOAT32)):
         single = Fraction(unit_roundoff(FLOAT32))
         delta += (abs(total) + delta) * single + Fraction(2) ** -150

@@ -35,7 +35,7 @@ def law_tests(
     if not isinstance(args, QuantizationArgs):
         raise TypeError(f"args: {args!r} is not allowed; allowed: QuantizationArgs")
     judged = load_backend(backend) if isinstance(backend, str) else backend
-    inside = [law for law in LAWS if any(not law.outside(args, dtype) for dtype in law.dtypes)]
+    inside = [law for law in LAWS if any(not law.outside_of(args, dtype) for dtype in law.dtypes)]
     return {f"test_{law.name}": _test(law, args, judged, seed, cases) for law in inside}
 
 

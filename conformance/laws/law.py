@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from qparity.reference import QuantizationArgs
+from qparity.reference import FormatArgs, IntFormat, QuantizationArgs
 
 from ..bits import Array
 from ..quantized import WORKING
@@ -88,6 +88,20 @@ class Law:
     sample: Callable[[np.random.Generator, QuantizationArgs, np.dtype], Sample]
     check: Callable[[Ask, Sample], Violation | None]
     dtypes: tuple[np.dtype, ...] = WORKING
+
+    def outside_of(self, args: QuantizationArgs, dtype: np.dtype) -> str:
+        """Why args and a dtype are outside of the domain of this law, or of every law."""
+        return _too_wide(args, dtype) or self.outside(args, dtype)
+
+
+def _too_wide(args: QuantizationArgs, dtype: np.dtype) -> str:
+    """Formats of one's own whose values, at the scales of samples, float16 has no normals for."""
+    row = args.code_format
+    smallest = 1.0 if isinstance(row, IntFormat) else row.smallest
+    beyond = row.max > 2.0**11 or smallest < 2.0**-10
+    if isinstance(args, FormatArgs) and dtype == np.dtype(np.float16) and beyond:
+        return f"the codes of {row.name}, scaled, are beyond the normal numbers of float16"
+    return ""
 
 
 def everywhere(args: QuantizationArgs, dtype: np.dtype) -> str:

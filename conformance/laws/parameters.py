@@ -3,9 +3,10 @@
 import ml_dtypes
 import numpy as np
 
-from qparity.reference import QuantizationArgs
+from qparity.reference import IntFormat, QuantizationArgs
 
 from ..bits import Array
+from ..of_formats import scale_divisor
 from ..values import Rng
 from .ask import Ask
 from .law import Law, Sample, Violation, everywhere
@@ -69,9 +70,16 @@ def _zero_point_in_range(ask: Ask, sample: Sample) -> Violation | None:
 
 
 def _scales_freely(args: QuantizationArgs, dtype: np.dtype) -> str:
-    del dtype
-    if args.resolved_scale_dtype == np.dtype(np.uint8) and not args.is_mx:
+    row = args.scale_format
+    if isinstance(row, IntFormat):
         return "scales are rounded to integers, which are not spaced alike at every power of two"
+    if row is not None and not (row.smallest_normal <= _LEAST and row.max >= _MOST):
+        return f"{row.name} has not all scales from {_LEAST} to {_MOST}"
+    divisor = scale_divisor(args)
+    info = ml_dtypes.finfo(dtype)
+    low, high = _LEAST**2 * divisor, _MOST * divisor
+    if not float(info.smallest_normal) <= low <= high <= float(info.max):
+        return f"{dtype.name} has not all ranges of such scales"
     return ""
 
 
@@ -90,6 +98,7 @@ def _power_of_two(ask: Ask, sample: Sample) -> Violation | None:
 
 
 _RANGE = ("min_vals", "max_vals")
+_LEAST, _MOST = 2.0**-5, 2.0**5
 
 PARAMETERS = (
     Law(

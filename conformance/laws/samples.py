@@ -130,7 +130,7 @@ def range_sample(rng: Rng, args: QuantizationArgs, dtype: np.dtype) -> Sample:
         arrays["global_scale"] = global_scales(rng)
         known = float(arrays["global_scale"][0])
     lo, hi = ranges(rng, (6,), dtype, args, known)
-    limit = float(ml_dtypes.finfo(dtype).max) / 4 / max(known, 1.0)
+    limit = float(ml_dtypes.finfo(dtype).max) / 4 / max(known, 1.0) * min(args.code_format.max, 1.0)
     if args.resolved_scale_dtype == np.dtype(np.float16):
         limit = min(limit, 2.0**13)
     arrays |= {"min_vals": _within(lo, limit), "max_vals": _within(hi, limit)}

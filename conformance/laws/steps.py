@@ -5,7 +5,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from qparity.reference import QuantizationArgs
+from qparity.reference import FLOAT4_E2M1FN, FloatFormat, QuantizationArgs
 
 from ..bits import Array
 from ..compare import find_difference
@@ -16,7 +16,6 @@ __all__ = ["difference", "parameters", "results", "working_dtype"]
 
 FLOAT32 = np.dtype(np.float32)
 FLOAT64 = np.dtype(np.float64)
-THROUGH_FLOAT32 = ("float6_e2m3fn", "float8_e4m3fn")
 
 
 def parameters(ask: Ask, sample: Sample) -> tuple[Array, Array]:
@@ -72,6 +71,12 @@ def working_dtype(sample: Sample) -> np.dtype:
 def unit_roundoff(dtype: np.dtype) -> float:
     """Half the distance from 1 to the next number."""
     return float(ml_dtypes.finfo(dtype).eps) / 2
+
+
+def through_float32(args: QuantizationArgs) -> bool:
+    """Whether float64 reaches the codes by way of float32."""
+    row = args.code_format
+    return isinstance(row, FloatFormat) and row != FLOAT4_E2M1FN
 
 
 def holds_exactly(values: Array, dtype: np.dtype) -> bool:

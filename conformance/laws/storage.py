@@ -6,7 +6,15 @@ from functools import partial
 
 import numpy as np
 
-from qparity.reference import QuantizationArgs, QuantizationScheme, infer_format
+from qparity.reference import (
+    FLOAT4_E2M1FN,
+    FLOAT6_E2M3FN,
+    FormatArgs,
+    IntFormat,
+    QuantizationArgs,
+    QuantizationScheme,
+    infer_format,
+)
 
 from ..compare import differing
 from ..values import Rng
@@ -25,7 +33,12 @@ _IN_BFLOAT16 = (*_SMALL_SCALES, "bfloat16")
 
 def _packs(args: QuantizationArgs, dtype: np.dtype) -> str:
     del dtype
-    return "fp8 codes are not packed" if (args.type, args.num_bits) == ("float", 8) else ""
+    row = args.code_format
+    if (args.type, args.num_bits) == ("float", 8):
+        return "fp8 codes are not packed"
+    known = isinstance(row, IntFormat) and row.signed
+    packed = known or row in (FLOAT4_E2M1FN, FLOAT6_E2M3FN)
+    return "" if packed else f"nothing packs the codes of {row.name}"
 
 
 def _codes(rng: Rng, args: QuantizationArgs, dtype: np.dtype) -> Sample:
@@ -64,6 +77,8 @@ def _is_stored(args: QuantizationArgs, dtype: np.dtype) -> str:
     """Why decompressed values are not those of fake_quantize."""
     if args.dynamic or args.strategy in ("token", "attn_head"):
         return "not args of a weight"
+    if isinstance(args, FormatArgs):
+        return "no format of upstream holds formats of one's own"
     scheme = QuantizationScheme(("Linear",), args)
     name, stored = infer_format(scheme), args.resolved_scale_dtype
     if args.type == "float" and args.num_bits < 8:

@@ -9,7 +9,14 @@ from qparity.reference import QuantizationArgs
 
 from ..bits import Array
 from ..values import codes_of
-from .steps import FLOAT32, FLOAT64, THROUGH_FLOAT32, has_global_scale, holds_exactly, unit_roundoff
+from .steps import (
+    FLOAT32,
+    FLOAT64,
+    has_global_scale,
+    holds_exactly,
+    through_float32,
+    unit_roundoff,
+)
 
 __all__ = ["codes_survive"]
 
@@ -27,7 +34,7 @@ def codes_survive(args: QuantizationArgs, dtype: np.dtype) -> str:
     row = args.code_format
     working = FLOAT32 if has_global_scale(args) and dtype.itemsize < 4 else dtype
     roundings = [working, working] + ([dtype] if working != dtype else [])
-    if dtype == FLOAT64 and row.name in THROUGH_FLOAT32:
+    if dtype == FLOAT64 and through_float32(args):
         roundings.append(FLOAT32)
     factor = math.prod(1 + _relative(rounding) for rounding in roundings)
     codes = codes_of(row)

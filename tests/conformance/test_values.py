@@ -175,7 +175,7 @@ def test_nan_comes_in_both_signs_with_payloads(dtype: np.dtype) -> None:
 @pytest.mark.parametrize("on", [None, "float8_e4m3fn", "float8_e5m2"])
 def test_scales_are_positive(dtype: np.dtype, on: str | None) -> None:
     """Scales are above 0 and finite or, where they come from a wider dtype, infinite."""
-    rounded = None if on is None else FORMATS[on].dtype
+    rounded = None if on is None else FORMATS[on]
     scale = scales(np.random.default_rng(9), (SIZE,), dtype, rounded)
     assert (scale > 0).all()
     assert not nan_mask(scale).any()
