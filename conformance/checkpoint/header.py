@@ -78,31 +78,36 @@ def _check_metadata(metadata: object) -> None:
 
 def _entry(path: Path, start: int, name: str, pairs: object) -> Entry:
     """One tensor, its fields checked one by one."""
-    shown = quoted(name)
     if not name.isprintable():
-        raise ValueError(f"the name {shown} cannot be printed")
-    fields = dict(pairs) if isinstance(pairs, tuple) else {}
-    if set(fields) != _FIELDS:
-        raise ValueError(f"{shown}: allowed: an object of dtype, shape and data_offsets")
+        raise ValueError(f"the name {quoted(name)} cannot be printed")
+    try:
+        dtype, shape, (begin, end) = _fields(dict(pairs) if isinstance(pairs, tuple) else {})
+    except ValueError as error:
+        raise ValueError(f"{quoted(name)}: {error}") from error
+    return Entry(name, dtype, tuple(shape), path, end - begin, start + begin)
+
+
+def _fields(fields: dict[str, Any]) -> tuple[str, list[int], list[int]]:
+    """The dtype, shape and offsets of a tensor, which are right in themselves and to each other."""
+    if fields.keys() != _FIELDS:
+        raise ValueError("allowed: an object of dtype, shape and data_offsets")
     dtype, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
     if not isinstance(dtype, str) or dtype not in BITS:
-        raise ValueError(f"{shown}: dtype {quoted(_plain(dtype))}; allowed: {', '.join(BITS)}")
+        raise ValueError(f"dtype {quoted(_plain(dtype))}; allowed: {', '.join(BITS)}")
     if not _sizes(shape) or len(shape) > _MOST_DIMENSIONS:
-        raise ValueError(
-            f"{shown}: shape {quoted(_plain(shape))}; "
-            f"allowed: at most {_MOST_DIMENSIONS} whole numbers from 0 on"
-        )
+        allowed = f"at most {_MOST_DIMENSIONS} whole numbers from 0 on"
+        raise ValueError(f"shape {quoted(_plain(shape))}; allowed: {allowed}")
     if not _sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise ValueError(f"{shown}: data_offsets {quoted(_plain(offsets))}; allowed: [begin, end]")
+        raise ValueError(f"data_offsets {quoted(_plain(offsets))}; allowed: [begin, end]")
     if prod(size or 1 for size in shape) * BITS[dtype] // 8 >= _MOST_BYTES:
-        raise ValueError(f"{shown}: shape {quoted(shape)} is too large")
+        raise ValueError(f"shape {quoted(shape)} is too large")
     bits, nbytes = prod(shape) * BITS[dtype], offsets[1] - offsets[0]
     if bits != 8 * nbytes:
         raise ValueError(
-            f"{shown}: {dtype} of shape {quoted(shape)} has {bits / 8:,g} bytes, "
+            f"{dtype} of shape {quoted(shape)} has {bits / 8:,g} bytes, "
             f"data_offsets {quoted(offsets)} have {nbytes:,}"
         )
-    return Entry(name, dtype, tuple(shape), path, nbytes, start + offsets[0])
+    return dtype, shape, offsets
 
 
 def _check_cover(entries: Iterable[Entry], start: int, size: int) -> None:
