@@ -50,6 +50,11 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
     )
     parser.add_argument("--force", action="store_true", help="replace the checkpoint in DIR")
     parser.add_argument("--jobs", type=positive, help="processes; default: one per core")
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of dask.distributed: its workers do the work, on the same files by the same names",
+    )
     parser.set_defaults(run=run)
 
 
@@ -61,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     scheme = next(iter(schemes.values()))
     if options.targets:
         scheme = replace(scheme, targets=tuple(options.targets))
-    checkpoint = open_checkpoint(options.dense)
+    checkpoint = open_checkpoint(options.dense.absolute() if options.scheduler else options.dense)
     with BytesBar("compressing") as bar:
         written = compress_checkpoint(
             checkpoint,
@@ -70,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
             ignore=options.ignore,
             force=options.force,
             jobs=options.jobs or _jobs(sum(entry.nbytes for entry in checkpoint.entries.values())),
+            scheduler=options.scheduler,
             watch=bar.watch,
         )
     say = speaker()

@@ -57,6 +57,7 @@ def compress_checkpoint(
     ignore: Sequence[str] = (),
     force: bool = False,
     jobs: int = 1,
+    scheduler: str | None = None,
     watch: Callable[[int, int], None] | None = None,
 ) -> Written:
     """Write a checkpoint that upstream loads, with qparams by min/max of each weight.
@@ -68,12 +69,14 @@ def compress_checkpoint(
         ignore: names and ``re:`` expressions of modules that stay as they are.
         force: replace the checkpoint that is there.
         jobs: how many processes; the memory of each is bounded by some rows of a weight.
+        scheduler: the address of a dask scheduler, as ``spread`` takes it; the paths of the
+            checkpoint and of ``out`` are absolute then, and its workers have the same files.
         watch: is told the bytes that are done, and all of them.
 
     Raises:
         CheckpointError: if the checkpoint is quantized, damaged or does not fit the scheme, or a
             weight holds NaN or infinities.
-        ValueError: if an argument is not allowed, or ``out`` is there already.
+        ValueError: if an argument is not allowed, or ``out`` is there already; or as ``spread``.
         OSError: if the result cannot be written.
     """
     format = _format_of(scheme)
@@ -93,7 +96,7 @@ def compress_checkpoint(
         _copy_beside(checkpoint, folder)
         before, done = sum(task.entry.nbytes for task in tasks), 0
         largest_first = sorted(tasks, key=lambda task: -task.entry.nbytes)
-        for nbytes in spread(run_task, largest_first, jobs=jobs):
+        for nbytes in spread(run_task, largest_first, jobs=jobs, scheduler=scheduler):
             done += nbytes
             if watch is not None:
                 watch(done, before)
