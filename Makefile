@@ -72,5 +72,5 @@ $(USER_STAMP): $(VENV_MADE) $(PINS)
 	@touch $@
 
 $(DEV_STAMP): $(VENV_MADE) $(PINS)
-	$(PIP_INSTALL) --editable '.[torch,conformance,peers,dask,dev]'
+	$(PIP_INSTALL) --editable '.[torch,conformance,peers,plots,dask,dev]'
 	@touch $@ $(USER_STAMP)

@@ -7,10 +7,25 @@ from typing import NoReturn
 
 import qparity
 
-from .commands import check, compress, gen, laws, operations, replay, report, self_test, verify
+from .commands import (
+    check,
+    compare,
+    compress,
+    gen,
+    lab,
+    laws,
+    operations,
+    replay,
+    report,
+    self_test,
+    verify,
+)
 from .commands.console import EXIT_CODES, complain
 
-_COMMANDS = (verify, compress, replay, gen, check, laws, self_test, report, operations)
+_COMMANDS = (
+    *(verify, compress, replay, gen, check, laws),
+    *(compare, lab, self_test, report, operations),
+)
 _INTERRUPTED = 130
 
 

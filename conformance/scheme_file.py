@@ -13,7 +13,7 @@ from qparity.reference import QuantizationArgs, QuantizationScheme, preset_name_
 
 __all__ = ["SCHEME", "load_schemes"]
 
-SCHEME = "PRESET|FILE.json|FILE.py:ARGS|package.module:ARGS"
+SCHEME = "PRESET|FILE.json|FILE.py[:ARGS]|package.module:ARGS"
 
 
 def load_schemes(names: Iterable[str]) -> dict[str, QuantizationScheme]:
@@ -22,7 +22,8 @@ def load_schemes(names: Iterable[str]) -> dict[str, QuantizationScheme]:
     Args:
         names: preset names; or paths that end in ``.json``: a model's ``config.json``, a
             ``quantization_config``, one scheme, or the args of one weight; or an object, args or
-            a scheme, of a file (``scheme.py:ARGS``) or of a module (``package.module:ARGS``).
+            a scheme, of a file (``scheme.py:ARGS``, or ``scheme.py`` for short) or of a module
+            (``package.module:ARGS``).
 
     Raises:
         OSError: if a file cannot be read.
@@ -33,8 +34,9 @@ def load_schemes(names: Iterable[str]) -> dict[str, QuantizationScheme]:
     for name in names:
         if name.endswith(".json"):
             found |= _schemes_of_file(Path(name))
-        elif ":" in name:
-            found[name] = _imported(name)
+        elif ":" in name or name.endswith(".py"):
+            full = name if ":" in name else f"{name}:ARGS"
+            found[full] = _imported(full)
         else:
             found[name.upper()] = preset_name_to_scheme(name)
     return found

@@ -15,7 +15,9 @@ from .of_formats import global_scale_inputs, global_scale_of
 from .packed import state_of
 from .quantized import WORKING
 
-__all__ = ["read_tensors", "weight_presets", "weights_cases"]
+__all__ = ["SAMPLE", "read_tensors", "weight_presets", "weights_cases"]
+
+SAMPLE = Path(__file__).parent / "samples" / "dense.safetensors"
 
 
 def read_tensors(path: Path) -> dict[str, Array]:

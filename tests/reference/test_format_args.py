@@ -2,8 +2,10 @@
 
 import json
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -265,3 +267,13 @@ def test_infinity_saturates_where_a_format_has_it() -> None:
         x, FormatArgs(code_format="float8_e5m2"), -57344.0, 57344.0
     )
     np.testing.assert_array_equal(codes, np.array([57344.0, -57344.0, np.nan], np.float32))
+
+
+def test_the_json_of_the_documentation() -> None:
+    """The config in docs/own-formats.md reads as the args that it stands for."""
+    text = (Path(__file__).parents[2] / "docs" / "own-formats.md").read_text()
+    (example,) = re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    expected = FormatArgs(
+        code_format=FLOAT4_E2M1FN, scale_format=UE5M3, scale_rule="rceil", group_size=16
+    )
+    assert QuantizationArgs.from_dict(json.loads(example)) == expected

@@ -158,7 +158,7 @@ def replace_dtype(args: FormatArgs) -> FormatArgs:
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("scale", SCALES)
-@settings(DETERMINISTIC, max_examples=6)
+@settings(DETERMINISTIC, max_examples=4)
 @given(name=st.sampled_from(WORKING), code=st.sampled_from(list(CODES)), seed=SEEDS)
 def test_scales(scale: str, rule: str, name: str, code: str, seed: int) -> None:
     """A range near a value, a tie or a power of two gives the oracle's scale, by every rule."""
@@ -168,7 +168,7 @@ def test_scales(scale: str, rule: str, name: str, code: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("code", [*CODES, *UNSIGNED])
-@settings(DETERMINISTIC, max_examples=8)
+@settings(DETERMINISTIC, max_examples=5)
 @given(
     name=st.sampled_from(WORKING),
     scale=st.sampled_from([None, *SCALES]),
@@ -193,7 +193,7 @@ def test_zero_points(
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@settings(DETERMINISTIC, max_examples=8)
+@settings(DETERMINISTIC, max_examples=5)
 @given(
     name=st.sampled_from(WORKING),
     code=st.sampled_from(list(CODES)),
@@ -239,7 +239,7 @@ def case_of(args: FormatArgs, name: str, scale_name: str, rng: Random) -> Case:
 
 
 @pytest.mark.parametrize("code", [*CODES, *UNSIGNED])
-@settings(DETERMINISTIC, max_examples=8)
+@settings(DETERMINISTIC, max_examples=5)
 @given(
     name=st.sampled_from(WORKING),
     scale=st.sampled_from(WORKING),
