@@ -29,7 +29,7 @@ def test_a_new_scheme_passes_its_tests(
 ) -> None:
     """The file runs as it is written: laws, parity, and a report beside it."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         main(["lab", "new", "mine"])
     assert capsys.readouterr().out.startswith("WRITTEN mine.py: a scheme and its tests\n")
     ran = run(tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "mine.py")

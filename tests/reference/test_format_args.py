@@ -16,6 +16,7 @@ from qparity.reference import (
     FLOAT8_E4M3FN,
     FLOAT8_E8M0FNU,
     FORMATS,
+    SCALE_RULES,
     FloatFormat,
     FormatArgs,
     IntFormat,
@@ -277,3 +278,52 @@ def test_the_json_of_the_documentation() -> None:
         code_format=FLOAT4_E2M1FN, scale_format=UE5M3, scale_rule="rceil", group_size=16
     )
     assert QuantizationArgs.from_dict(json.loads(example)) == expected
+
+
+# amax, then the scale that each rule gives fp4: nearest, rceil, floor, ceil, even
+SCALES_BY_HAND: list[tuple[FloatFormat | IntFormat, float, tuple[float, ...]]] = [
+    (FLOAT8_E8M0FNU, 6.0, (1.0, 1.0, 1.0, 2.0, 1.0)),
+    (FLOAT8_E8M0FNU, 8.0, (1.0, 2.0, 2.0, 2.0, 2.0)),
+    (FLOAT8_E8M0FNU, 7.0, (1.0, 2.0, 1.0, 2.0, 2.0)),
+    (FLOAT8_E8M0FNU, 9.0, (2.0, 2.0, 2.0, 4.0, 2.0)),
+    (FLOAT8_E8M0FNU, 0.0, (2.0**-127,) * 5),
+    (FLOAT8_E8M0FNU, np.inf, (2.0**127,) * 5),
+    (FLOAT8_E8M0FNU, np.nan, (np.nan,) * 5),
+    (UE5M3, 6.0 * 1.0625, (1.0, 1.125, 1.5, 1.625, 1.5)),
+    (UE5M3, 0.0, (0.125,) * 5),
+    (FLOAT4_E2M1FN, 15.0, (2.0, 3.0, 3.0, 4.0, 4.0)),
+    (FLOAT4_E2M1FN, np.nan, (0.5,) * 5),
+    (IntFormat(bits=4, signed=False), 15.0, (2.0, 3.0, 3.0, 4.0, 4.0)),
+    (IntFormat(bits=4), np.nan, (1.0,) * 5),
+    (replace(FLUSHED, name="", signed=False), 3.1, (1.0, 1.0, 1.0, 1.0, 1.0)),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(("row", "amax", "scales"), SCALES_BY_HAND)
+def test_rules_by_hand(
+    row: FloatFormat | IntFormat,
+    amax: float,
+    scales: tuple[float, ...],
+    dtype: type[np.floating[Any]],
+) -> None:
+    """Each rule gives the scale that pencil and paper give; underflow in float16 gives 1."""
+    for rule, expected in zip(SCALE_RULES, scales, strict=True):
+        args = FormatArgs(code_format=FLOAT4_E2M1FN, scale_format=row, scale_rule=rule)
+        hi = np.array([amax], dtype)
+        scale, _ = calculate_qparams(-hi, hi, args)
+        with np.errstate(all="ignore"):
+            known = dtype(expected) if dtype(expected) != 0 else dtype(1)
+        np.testing.assert_array_equal(scale, [known], strict=True)
+
+
+def test_codes_without_subnormals_by_hand() -> None:
+    """Up to half the smallest normal there is zero, beyond it the smallest normal."""
+    x = np.array([0.5, 0.501, -0.99, 1.06, 0.0, -0.1], np.float32)
+    codes = round_to_quantized_type_args(x, FormatArgs(code_format=FLUSHED), -7.5, 7.5)
+    assert codes.tolist() == [0.0, 1.0, -1.0, 1.0, 0.0, 0.0]
+    assert np.signbit(codes).tolist() == [False, False, True, False, False, True]
+    wide = FloatFormat(exponent_bits=1, mantissa_bits=7, signed=False)
+    args = FormatArgs(code_format=wide, symmetric=False)
+    codes = round_to_quantized_type_args(x, args, 0.0, wide.max)
+    assert not np.signbit(codes).any()
