@@ -7,7 +7,7 @@ VERIFY := $(BIN)/qparity verify torch:cpu --level smoke --weights conformance/sa
 PYTEST := $(BIN)/python -m pytest
 
 # What is measured: the tests of both folders, but for slow ones that reach no other branch.
-SLOW_ORACLES := arithmetic formats imports mutants packing qparams quantize rounding
+SLOW_ORACLES := arithmetic format_args formats imports mutants packing qparams quantize rounding
 SLOW := $(SLOW_ORACLES:%=tests/reference/test_%_oracle.py)
 SLOW_COMMANDS := html junit determinism fuzz_checkpoint fuzz_commands hostile_commands spread cluster_commands
 SLOW += $(SLOW_COMMANDS:%=tests/conformance/test_%.py)

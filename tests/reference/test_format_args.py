@@ -317,6 +317,14 @@ def test_rules_by_hand(
         np.testing.assert_array_equal(scale, [known], strict=True)
 
 
+def test_even_of_integers_by_hand() -> None:
+    """255 lies between 254 and 256 of seven bits, and goes to the even one; 64 is 2^emax."""
+    args = FormatArgs(scale_format=FLOAT8_E8M0FNU, scale_rule="even")
+    amax = np.array([127, 254, 255, 256], np.float32)
+    scale, _ = calculate_qparams(-amax, amax, args)
+    assert scale.tolist() == [1.0, 2.0, 4.0, 4.0]
+
+
 def test_codes_without_subnormals_by_hand() -> None:
     """Up to half the smallest normal there is zero, beyond it the smallest normal."""
     x = np.array([0.5, 0.501, -0.99, 1.06, 0.0, -0.1], np.float32)
