@@ -38,6 +38,14 @@ BUILT_IN: Mapping[str, BuiltIn] = MappingProxyType(
         "numpy": BuiltIn("numpy_backend"),
         "torch:cpu": BuiltIn("torch_eager", "TorchBackend", "cpu", "torch", "torch"),
         "torch:cuda": BuiltIn("torch_eager", "TorchBackend", "cuda", "torch", "torch"),
+        "compressed_tensors:cpu": BuiltIn(
+            "compressed_tensors", "CompressedTensors", "cpu", "compressed_tensors", "peers"
+        ),
+        "compressed_tensors:cuda": BuiltIn(
+            "compressed_tensors", "CompressedTensors", "cuda", "compressed_tensors", "peers"
+        ),
+        "torchao:cpu": BuiltIn("torchao", "TorchAO", "cpu", "torchao", "peers"),
+        "torchao:cuda": BuiltIn("torchao", "TorchAO", "cuda", "torchao", "peers"),
     }
 )
 

@@ -9,7 +9,7 @@ import torch
 
 from .memory import copy_memory
 
-__all__ = ["numpy_dtype", "to_array", "to_tensor", "torch_dtype"]
+__all__ = ["numpy_dtype", "to_array", "to_tensor", "torch_dtype", "torch_versions"]
 
 _TORCH_DTYPES: dict[np.dtype[Any], torch.dtype] = {
     np.dtype(np.bool_): torch.bool,
@@ -97,3 +97,11 @@ def to_array(tensor: torch.Tensor) -> npt.NDArray[Any]:
     bits = tensor.detach().view(_RAW[tensor.itemsize])
     array: npt.NDArray[Any] = bits.clone(memory_format=torch.contiguous_format).cpu().numpy()
     return array.view(dtype)
+
+
+def torch_versions(device: torch.device) -> dict[str, str]:
+    """The version of torch, and of a CUDA device its name."""
+    versions = {"torch": str(torch.__version__)}
+    if device.type == "cuda":
+        versions["device"] = torch.cuda.get_device_name(device)
+    return versions

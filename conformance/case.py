@@ -12,9 +12,10 @@ from qparity.reference import FormatArgs, QuantizationArgs, QuantizationScheme
 
 from .bits import Array, bits_of
 from .compare import Difference, find_difference
+from .deviations import DeclaredError, ways_of, without_declared
 from .guard import TooSlowError
 
-__all__ = ["Case", "UnsupportedError", "run_case"]
+__all__ = ["Case", "DeclaredDifferenceError", "UnsupportedError", "run_case"]
 
 Outputs = dict[str, Array]
 Backend = ModuleType | object
@@ -31,6 +32,14 @@ _OUTPUT_NAMES = {
 
 class UnsupportedError(Exception):
     """The backend has no such operation, or not for these arguments."""
+
+
+class DeclaredDifferenceError(UnsupportedError):
+    """The backend differs, and only as it declares; ``counts`` by row, of ``total`` numbers."""
+
+    def __init__(self, counts: Mapping[str, int], total: int) -> None:
+        super().__init__("differs only as declared: " + ", ".join(counts))
+        self.counts, self.total = dict(counts), total
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,22 @@ def run_case(
 
     Raises:
         UnsupportedError: if the backend has no such function, or raises NotImplementedError.
+        DeclaredDifferenceError: if it differs only as the backend declares.
     """
+    expected, actual, difference = _run(case, backend, expected)
+    rows = () if difference is None else ways_of(backend)
+    if difference is None or not rows:
+        return expected, actual, difference
+    try:
+        left = without_declared(case.op, case.inputs, expected, actual, difference, rows)
+    except DeclaredError as error:
+        raise DeclaredDifferenceError(error.counts, error.total) from None
+    return expected, actual, left
+
+
+def _run(
+    case: Case, backend: Backend, expected: Outputs | None
+) -> tuple[Outputs, Outputs, Difference | None]:
     expected = expected_outputs(case) if expected is None else expected
     function = getattr(backend, case.op, None)
     if function is None:

@@ -22,6 +22,7 @@ class Difference:
         index: of the first differing element, where the reason is ``"bits"``.
         count: differing elements.
         total: compared elements.
+        declared: of what differed besides, how much each row of the backend declares.
     """
 
     output: str
@@ -30,6 +31,7 @@ class Difference:
     index: tuple[int, ...]
     count: int
     total: int
+    declared: tuple[tuple[str, int], ...] = ()
 
 
 def differing(expected: Array, actual: Array) -> npt.NDArray[np.bool_]:

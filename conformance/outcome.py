@@ -1,6 +1,6 @@
 """What a check came to, and how much evidence there is for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +32,7 @@ class Outcome:
         case_file: where it was written, if it was.
         diagnosis: the planted fault that explains most of what differs, if one does.
         known: the known failures that were met.
+        declared: numbers that differ as the backend declares, by row; not among ``differing``.
     """
 
     op: str
@@ -49,7 +50,13 @@ class Outcome:
     case_file: Path | None = None
     diagnosis: Diagnosis | None = None
     known: set[KnownFailure] = field(default_factory=set)
+    declared: dict[str, int] = field(default_factory=dict)
     failures: list[Case] = field(default_factory=list, repr=False)
+
+    def add_declared(self, counts: Mapping[str, int]) -> None:
+        """Count numbers that differ as the backend declares."""
+        for name, count in counts.items():
+            self.declared[name] = self.declared.get(name, 0) + count
 
     @property
     def proof(self) -> str:

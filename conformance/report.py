@@ -86,6 +86,7 @@ def _check_to_json(outcome: Outcome) -> dict[str, Any]:
         "cases": outcome.cases,
         "elements": outcome.elements,
         "differing": outcome.differing,
+        "declared": outcome.declared,
         "unsupported": outcome.unsupported,
         "evidence": outcome.evidence,
         "proof": outcome.proof,

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from .case import Case, Outputs, UnsupportedError, expected_outputs, run_case
+from .case import (
+    Case,
+    DeclaredDifferenceError,
+    Outputs,
+    UnsupportedError,
+    expected_outputs,
+    run_case,
+)
 from .case_file import save_case
 from .compare import Difference
 from .diagnose import diagnose
@@ -114,9 +121,11 @@ def finish(
         outcome.status = "UNSUPPORTED"
     elif outcome.cases == 0:
         outcome.status, outcome.detail = "ERROR", "no case was run"
-    elif outcome.known and not outcome.failures:
+    elif (outcome.known or outcome.declared) and not outcome.failures:
         outcome.status = "KNOWN"
-        outcome.detail = "; ".join(sorted(entry.reason for entry in outcome.known))
+        outcome.detail = "; ".join(
+            sorted([*(entry.reason for entry in outcome.known), *outcome.declared])
+        )
     elif outcome.failures:
         outcome.status = "FAIL"
         with np.errstate(all="ignore"):
@@ -146,6 +155,11 @@ def _compare(
     expected = expected_outputs(case)
     try:
         _, _, difference = run_case(case, backend, expected)
+    except DeclaredDifferenceError as error:
+        outcome.cases += 1
+        outcome.elements += error.total
+        outcome.add_declared(error.counts)
+        return
     except UnsupportedError as error:
         outcome.unsupported += 1
         outcome.detail = f"{outcome.unsupported:,} calls unsupported, the last: {error}"
@@ -154,6 +168,7 @@ def _compare(
     outcome.elements += _count(expected)
     if difference is not None:
         outcome.differing += difference.count
+        outcome.add_declared(dict(difference.declared))
         entry = next((entry for entry in known if entry.matches(case, outcome.check)), None)
         if entry is not None:
             outcome.known.add(entry)

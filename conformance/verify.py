@@ -120,7 +120,9 @@ def verify(
     if unknown:
         raise ValueError(f"op: {unknown[0]!r} is not an operation; allowed: {public_operations()}")
     levels = [level] if level else []
-    report = Report(name, "+".join(levels + ["weights"] * bool(weights)), seed, environment())
+    report = Report(
+        name, "+".join(levels + ["weights"] * bool(weights)), seed, _environment(backend)
+    )
     backend, plain_load = guarded(backend, case_timeout), load
     load = None if load is None else partial(load_guarded, load, case_timeout)
     with ExitStack() as stack:
@@ -165,6 +167,12 @@ def verify(
 
 
 _BRIDGE = Task("bridge", "round trip of bits", probe_bridge)
+
+
+def _environment(backend: object) -> dict[str, str]:
+    """Ours, and the versions in the backend's ``libraries`` where it has such a mapping."""
+    libraries = getattr(backend, "libraries", None)
+    return environment() | (dict(libraries) if isinstance(libraries, Mapping) else {})
 
 
 def _subnormals(known: Sequence[KnownFailure]) -> Task:
