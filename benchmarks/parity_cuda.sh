@@ -10,7 +10,7 @@ mkdir -p "$out"
 judge() { # NAME BACKEND [OPTION]...
     local name=$1 backend=$2
     shift 2
-    "$python" -m qparity.conformance verify "$backend" --level quick --jobs 4 \
+    "$python" -m qparity.conformance verify "$backend" --level quick --jobs "${JOBS:-12}" \
         --json "$out/$name.json" "$@" > "$out/$name.txt" 2>&1
     echo "$name: exit $?, ${SECONDS}s: $(grep -E '^(EQUAL|DIFFERENT|NOTHING)' "$out/$name.txt")"
     gzip -9 -f "$out/$name.json"
