@@ -72,6 +72,12 @@ class Case:
         return self.inputs if self.source is None else self.source
 
     @property
+    def is_empty(self) -> bool:
+        """Whether an array among the inputs has no element."""
+        values = self.simple_inputs.values()
+        return any(isinstance(value, np.ndarray) and value.size == 0 for value in values)
+
+    @property
     def label(self) -> str:
         """Format, strategy, symmetry and dtype, as a report names the case."""
         parts = [_describe(value) for value in self.inputs.values()]

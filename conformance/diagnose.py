@@ -88,7 +88,7 @@ def _small(cases: Sequence[Case]) -> list[Case]:
     """The smallest cases, as many as can be run again for every fault."""
     sizes = {id(case): _numbers(case.inputs) for case in cases}
     few: list[Case] = []
-    for case in sorted(cases, key=lambda case: sizes[id(case)])[:_MOST_CASES]:
+    for case in sorted(cases, key=lambda case: (case.is_empty, sizes[id(case)]))[:_MOST_CASES]:
         if sum(sizes[id(other)] for other in (*few, case)) <= _MOST_NUMBERS:
             few.append(case)
     return few

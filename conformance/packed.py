@@ -14,6 +14,7 @@ from .bits import Array
 from .case import Case
 from .layouts import LAYOUTS, with_layout
 from .ranges import filled, ranges
+from .shapes import LONG_TAILS
 from .spec import Spec
 from .values import Rng, codes_of, near_codes, near_values_of, with_nan
 
@@ -23,7 +24,9 @@ ROUNDING_TARGETS = (
 )
 _WITHOUT_STORAGE = ("float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn")
 _MX_CODES = np.array([0, 1, 2, 120, 127, 130, 252, 253, 254, 255], np.uint8)
-_SIZES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65)
+_SIZES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
+_COUNTS = (1, 2, 3, 8, 17, 32, 33, 256, 257)
+_RARE = 0.1
 
 
 def rounding_dtype_cases(target: str, rng: Rng, spec: Spec) -> Iterator[Case]:
@@ -67,8 +70,7 @@ def int32_cases(op: str, num_bits: int, rng: Rng, spec: Spec) -> Iterator[Case]:
     """Codes of one width along either dimension, 2-D and 3-D, at sizes around a word."""
     del spec
     for packed_dim in (1, 0):
-        shape = tuple(int(n) for n in rng.choice(_SIZES, 2))
-        shape = (2, *shape) if rng.random() < 0.2 else shape
+        shape = _matrix(rng, packed_dim)
         codes = rng.choice(codes_of(FORMATS[f"int{num_bits}"]), shape).astype(np.int8)
         common = {"num_bits": num_bits, "packed_dim": packed_dim}
         if op == "pack_to_int32":
@@ -86,7 +88,9 @@ def float_pack_cases(op: str, rng: Rng, spec: Spec) -> Iterator[Case]:
     bits = 4 if "fp4" in op else 6
     row = FORMATS["float4_e2m1fn" if bits == 4 else "float6_e2m3fn"]
     per = 2 if bits == 4 else 4
-    shape = int(rng.choice([1, 2, 5])), per * int(rng.choice([1, 2, 3, 8, 17]))
+    shape = int(rng.choice([1, 2, 5])), per * int(rng.choice(_COUNTS))
+    if rng.random() < _RARE:
+        shape = [(0, 4 * per), (2, 0)][int(rng.integers(2))]
     if op.startswith("unpack"):
         packed = rng.integers(0, 256, (shape[0], shape[1] * bits // 8), dtype=np.uint8)
         inputs = {"packed": with_layout(packed, _layout(rng)), "m": shape[0], "n": shape[1]}
@@ -154,6 +158,8 @@ def _weight(rng: Rng, spec: Spec, args: QuantizationArgs) -> Array:
         x = filled(rng, *ranges(rng, (rows, groups), spec.dtype, args), size)
         return _finite(x.reshape(rows, groups * size))
     columns = int(rng.choice([1, 16, 33, 130]))
+    if rng.random() < _RARE:
+        rows, columns = 2, int(rng.choice(LONG_TAILS))
     return _finite(filled(rng, *ranges(rng, (rows,), spec.dtype, args), columns))
 
 
@@ -180,8 +186,20 @@ def _finite(x: Array) -> Array:
     return np.where(np.isfinite(x), x, x.dtype.type(1))
 
 
+def _matrix(rng: Rng, packed_dim: int) -> tuple[int, ...]:
+    """Rows and columns around a word; now and then 3-D, about 1024 along one axis, or empty."""
+    rows, columns = (int(n) for n in rng.choice(_SIZES, 2))
+    form = rng.random()
+    if form < _RARE:
+        long = int(rng.choice(LONG_TAILS))
+        return (long, 3) if packed_dim == 0 else (3, long)
+    if form < 2 * _RARE:
+        return [(0, columns), (rows, 0)][int(rng.integers(2))]
+    return (2, rows, columns) if form < 0.4 else (rows, columns)
+
+
 def _shape(rng: Rng) -> tuple[int, ...]:
-    forms = [(129,), (65, 3), (1,), (), (2, 5, 17), (257,)]
+    forms = [(129,), (65, 3), (1,), (), (2, 5, 17), (257,), (2, 3, 2, 15), (1023,), (1025,), (0, 3)]
     return forms[int(rng.integers(len(forms)))]
 
 

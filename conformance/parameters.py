@@ -13,7 +13,7 @@ from .layouts import LAYOUTS, with_layout
 from .of_formats import global_scale_inputs, may_have_global_scale
 from .quantized import strategy_args
 from .ranges import amaxes, filled, global_scales, ranges
-from .shapes import TAILS
+from .shapes import groups_of, rows_and_tail
 from .spec import Spec
 from .values import Rng, with_nan
 
@@ -22,7 +22,7 @@ SCALE_DTYPES = (None, *_FLOATS, "uint8")
 ZP_DTYPES = (None, *_FLOATS, "int8", "uint8")
 _DYNAMIC = ("token", "tensor", "group", "tensor_group")
 _STATIC = ("tensor", "channel", "group", "tensor_group", "block", "attn_head")
-_RANGE_SHAPES = ((), (1,), (17,), (33, 1), (5, 8), (2, 3, 7))
+_RANGE_SHAPES = ((), (1,), (17,), (33, 1), (5, 8), (2, 3, 7), (2, 1, 3, 5), (1025,), (0, 4))
 
 
 def calculate_range_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
@@ -116,14 +116,11 @@ def _qparams_args(rng: Rng, spec: Spec) -> list[QuantizationArgs]:
 
 def _tensor(rng: Rng, spec: Spec, args: QuantizationArgs, whole: float) -> Array:
     """A tensor whose units have aimed ranges."""
-    tail = int(rng.choice(TAILS))
-    rows = int(rng.choice([1, 2, 3, 5]))
+    rows, tail = rows_and_tail(rng)
     if args.strategy in ("group", "tensor_group"):
         # ranges of MX are of more kinds, and have no other dtypes to be rounded to
-        groups, size = (
-            int(rng.choice([1, 2, 3] if may_have_global_scale(args) else [8, 9])),
-            args.group_size or 1,
-        )
+        size = args.group_size or 1
+        groups = groups_of(rng, size, (1, 2, 3) if may_have_global_scale(args) else (8, 9))
         lead = [(rows,), (rows,), (), (2, rows)][int(rng.integers(4))]
         x = filled(rng, *ranges(rng, (*lead, groups), spec.dtype, args, whole), size)
         x = x.reshape(*lead, groups * size)
@@ -132,7 +129,8 @@ def _tensor(rng: Rng, spec: Spec, args: QuantizationArgs, whole: float) -> Array
         shape = int(rng.integers(1, 2 * high + 1)), int(rng.integers(1, min(2 * wide, 140) + 1))
         x = filled(rng, *ranges(rng, shape[:1], spec.dtype, args), shape[1])
     elif args.strategy == "attn_head":
-        x = filled(rng, *ranges(rng, (2, rows, 2), spec.dtype, args), min(tail, 64))
+        heads = [(2, rows, 2), (rows, rows, 2), (rows, 2)][int(rng.integers(3))]
+        x = filled(rng, *ranges(rng, heads, spec.dtype, args), min(tail, 65))
     else:
         lead = [(rows,), (2, rows), (), (2, 2, rows)][int(rng.integers(4))]
         x = filled(rng, *ranges(rng, lead, spec.dtype, args, whole), tail)

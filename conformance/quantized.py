@@ -74,7 +74,7 @@ def dequantize_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
 
 
 def _inputs(rng: Rng, spec: Spec, args: QuantizationArgs) -> dict[str, Any]:
-    shapes = shapes_for(rng, args)
+    shapes = shapes_for(rng, args, empty=True)
     scale_dtype = spec.dtype if rng.random() < 0.7 else WORKING[int(rng.integers(len(WORKING)))]
     scale = scales(rng, shapes.scale, scale_dtype, scale_grid(args))
     whole = None
@@ -98,7 +98,7 @@ def _inputs(rng: Rng, spec: Spec, args: QuantizationArgs) -> dict[str, Any]:
         inputs["global_scale"] = whole
     grouped = args.strategy in ("group", "tensor_group")
     grouped = grouped and (zero_point is None or zero_point.shape == shapes.scale)
-    if grouped and len(shapes.x) > 1 and len(shapes.scale) > 1 and rng.random() < 0.2:
+    if grouped and scale.size and len(shapes.x) > 1 < len(shapes.scale) and rng.random() < 0.2:
         groups = shapes.scale[-1]
         g_idx = rng.integers(0, groups, shapes.x[-1])
         inputs["g_idx"] = np.where(rng.random() < 0.2, -1, g_idx).astype(np.int32)

@@ -182,7 +182,7 @@ def _compare(
 
 def _settle_counterexample(outcome: Outcome, backend: object, cases_folder: Path | None) -> None:
     """Shrink the failures that look smallest; keep the smallest result that still differs."""
-    best: tuple[int, Counterexample] | None = None
+    best: tuple[tuple[bool, int], Counterexample] | None = None
     for case in sorted(outcome.failures, key=_size)[:3]:
         try:
             small = shrink(case, backend)
@@ -215,6 +215,8 @@ def _count(outputs: Outputs) -> int:
     return sum(int(array.size) for array in outputs.values())
 
 
-def _size(case: Case) -> int:
+def _size(case: Case) -> tuple[bool, int]:
+    """What makes a case tell more than another: it has numbers, and few of them."""
     values = case.simple_inputs.values()
-    return sum(int(v.size) if isinstance(v, np.ndarray) else len(str(v)) for v in values)
+    numbers = sum(int(v.size) if isinstance(v, np.ndarray) else len(str(v)) for v in values)
+    return case.is_empty, numbers

@@ -10,8 +10,10 @@ from .bits import Array
 from .values import Rng
 
 TAILS = (1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
+LONG_TAILS = (1023, 1024, 1025)
 GROUP_SIZES = (1, 2, 3, 16, 32, 128)
 BLOCKS = ((1, 1), (2, 3), (16, 16), (128, 128), (3, 64))
+_LONG, _EMPTY = 1 / 16, 1 / 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,34 +24,89 @@ class Shapes:
     scale: tuple[int, ...]
 
 
-def shapes_for(rng: Rng, args: QuantizationArgs) -> Shapes:
-    """A shape that fits the strategy, of rank 0 to 4, with a tail around a vector's width."""
-    tail = int(rng.choice(TAILS))
-    rows = int(rng.choice([1, 2, 3, 5]))
-    lead = (int(rng.choice([1, 2, 3])),)
-    if args.strategy == "block":
+def rows_and_tail(rng: Rng) -> tuple[int, int]:
+    """A few rows of a length around a vector's width; one or two rows where that is around 1024."""
+    if rng.random() < _LONG:
+        return int(rng.integers(1, 3)), int(rng.choice(LONG_TAILS))
+    return int(rng.choice([1, 2, 3, 5])), int(rng.choice(TAILS))
+
+
+def groups_of(rng: Rng, size: int, usual: tuple[int, ...]) -> int:
+    """How many groups a row has: a usual number, or enough for about 1024 columns."""
+    if rng.random() < _LONG:
+        return 1024 // size + int(rng.integers(0, 2))
+    return int(rng.choice(usual))
+
+
+def shapes_for(rng: Rng, args: QuantizationArgs, *, empty: bool = False) -> Shapes:
+    """A shape that fits the strategy, of rank 0 to 4, with a tail around a vector's width.
+
+    Args:
+        rng: source of the choices.
+        args: names the strategy.
+        empty: whether one in a few has no element.
+    """
+    if empty and rng.random() < _EMPTY:
+        forms = _empty(args)
+    elif args.strategy == "block":
         return _of_blocks(rng, args)
+    else:
+        forms = _forms(rng, args)
+    return forms[int(rng.integers(len(forms)))]
+
+
+def _forms(rng: Rng, args: QuantizationArgs) -> list[Shapes]:
+    rows, tail = rows_and_tail(rng)
+    lead = (int(rng.choice([1, 2, 3])) if tail not in LONG_TAILS else 1,)
     if args.strategy in ("group", "tensor_group"):
-        groups = int(rng.choice([1, 2, 3, 5]))
+        groups = groups_of(rng, args.group_size or 1, (1, 2, 3, 5))
         columns = groups * (args.group_size or 1)
-        forms = [
+        return [
             Shapes((rows, columns), (rows, groups)),
             Shapes((rows, columns), (rows, groups)),
             Shapes((rows, columns), (rows, 1)),
             Shapes((rows, columns), (rows,)),
             Shapes((*lead, rows, columns), (*lead, rows, groups)),
+            Shapes((*lead, 2, rows, columns), (*lead, 2, rows, groups)),
             Shapes((columns,), (groups,)),
             Shapes((columns,), (1, groups)),
         ]
-    elif args.strategy == "attn_head":
-        forms = [Shapes((*lead, rows, 2, min(tail, 64)), (rows, 1, 1))]
-    elif args.strategy == "tensor":
-        one = (1,)
-        forms = [Shapes((tail,), one), Shapes((rows, tail), one), Shapes((), one)]
-        forms += [Shapes((*lead, rows, tail), one), Shapes((*lead, 2, rows, tail), one)]
-    else:
-        forms = [Shapes((rows, tail), (rows, 1)), Shapes((*lead, rows, tail), (*lead, rows, 1))]
-    return forms[int(rng.integers(len(forms)))]
+    if args.strategy == "attn_head":
+        tail = min(tail, 65)
+        return [
+            Shapes((*lead, rows, 2, tail), (rows, 1, 1)),
+            Shapes((*lead, rows, 2, tail), (rows, 1, 1)),
+            Shapes((rows, 2, tail), (rows, 1, 1)),
+        ]
+    if args.strategy == "tensor":
+        shapes = [(tail,), (rows, tail), (), (*lead, rows, tail), (*lead, 2, rows, tail)]
+        return [Shapes(x, (1,)) for x in shapes]
+    return [
+        Shapes((rows, tail), (rows, 1)),
+        Shapes((rows, tail), (rows, 1)),
+        Shapes((*lead, rows, tail), (*lead, rows, 1)),
+        Shapes((*lead, 2, rows, tail), (*lead, 2, rows, 1)),
+        Shapes((tail,), (1,)),
+    ]
+
+
+def _empty(args: QuantizationArgs) -> list[Shapes]:
+    if args.strategy == "block":
+        rows, cols = args.block_structure or (1, 1)
+        return [Shapes((0, cols), (0, 1)), Shapes((rows, 0), (1, 0))]
+    if args.strategy in ("group", "tensor_group"):
+        columns = 2 * (args.group_size or 1)
+        return [
+            Shapes((0, columns), (0, 2)),
+            Shapes((0, columns), (0,)),
+            Shapes((2, 0), (2, 0)),
+            Shapes((0,), (0,)),
+        ]
+    if args.strategy == "attn_head":
+        return [Shapes((0, 2, 1, 4), (2, 1, 1)), Shapes((1, 2, 0, 4), (2, 1, 1))]
+    if args.strategy == "tensor":
+        return [Shapes(x, (1,)) for x in ((0,), (0, 3), (3, 0), (2, 0, 3))]
+    return [Shapes((0, 5), (0, 1)), Shapes((2, 0), (2, 1)), Shapes((2, 0, 3), (2, 0, 1))]
 
 
 def per_element(scale: Array, shapes: Shapes, args: QuantizationArgs) -> Array:

@@ -97,7 +97,12 @@ def quantization_schemes() -> st.SearchStrategy[QuantizationScheme]:
 
 @st.composite
 def tensors(
-    draw: st.DrawFn, args: QuantizationArgs, *, dtype: np.dtype | None = None, nan: bool = False
+    draw: st.DrawFn,
+    args: QuantizationArgs,
+    *,
+    dtype: np.dtype | None = None,
+    nan: bool = False,
+    empty: bool = False,
 ) -> Array:
     """A tensor at the values, ties and edges of the codes of ``args``, in any memory layout.
 
@@ -106,10 +111,11 @@ def tensors(
         args: names the codes, and the shapes that fit.
         dtype: of the tensor; None: any.
         nan: whether NaN is among the values.
+        empty: whether tensors without elements are drawn as well; they have no range.
     """
     rng = np.random.default_rng(draw(_SEEDS))
     of = draw(dtypes()) if dtype is None else dtype
-    x = near_values_of(rng, shapes_for(rng, args).x, args.code_format, of)
+    x = near_values_of(rng, shapes_for(rng, args, empty=empty).x, args.code_format, of)
     return with_layout(with_nan(rng, x) if nan else x, draw(layouts()))
 
 
@@ -132,7 +138,12 @@ def ranges(
 
 @st.composite
 def quantized_inputs(
-    draw: st.DrawFn, args: QuantizationArgs, *, dtype: np.dtype | None = None, nan: bool = False
+    draw: st.DrawFn,
+    args: QuantizationArgs,
+    *,
+    dtype: np.dtype | None = None,
+    nan: bool = False,
+    empty: bool = False,
 ) -> dict[str, Array]:
     """``x`` and ``scale`` for ``quantize``, x being at the ties of its own scale.
 
@@ -144,10 +155,11 @@ def quantized_inputs(
         args: names the codes and the strategy.
         dtype: of both; None: any.
         nan: whether NaN is among the values of x.
+        empty: whether tensors without elements are drawn as well.
     """
     rng = np.random.default_rng(draw(_SEEDS))
     of = draw(dtypes()) if dtype is None else dtype
-    shapes = shapes_for(rng, args)
+    shapes = shapes_for(rng, args, empty=empty)
     scale = scales(rng, shapes.scale, of, scale_grid(args))
     inputs = {"scale": with_layout(scale, draw(layouts()))}
     divisor = 1.0

@@ -61,8 +61,10 @@ def spoiled(op: str, change: Callable[[Array], Array]) -> SimpleNamespace:
 
 
 def next_to(array: Array) -> Array:
-    """An array whose last number has another lowest bit."""
+    """An array whose last number, if it has one, has another lowest bit."""
     changed = np.atleast_1d(array).copy()
+    if changed.size == 0:
+        return changed
     changed.view(f"u{array.dtype.itemsize}")[(-1,) * changed.ndim] ^= 1
     return changed
 

@@ -11,7 +11,6 @@ from qparity import reference
 from qparity.conformance.case import Case
 from qparity.conformance.diagnose import Diagnosis, diagnose
 from qparity.conformance.faults import FAULTS, Fault
-from qparity.conformance.operations import all_checks
 from qparity.conformance.report import failure_lines, report_to_json
 from qparity.conformance.run import run_check
 from qparity.conformance.verify import verify
@@ -202,7 +201,7 @@ def test_equal_checks_have_no_diagnosis() -> None:
 
 def test_the_diagnosis_is_the_same_every_time() -> None:
     """The same cases give the same diagnosis, whatever was diagnosed before."""
-    check = next(check for check in all_checks() if check.op == "fake_quantize")
+    check = planted.check_of("fake_quantize", "int8 float32")
     cases = [case for case, _ in cases_of(check, 4)]
     backend = fault_of("through_bfloat16").backend()
     first = diagnose(cases, backend)

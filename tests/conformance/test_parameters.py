@@ -61,9 +61,9 @@ def test_mx_and_global_scales_are_met() -> None:
 
 
 def test_ranges_of_every_rank_are_met() -> None:
-    """Ranges are 0-D to 3-D."""
+    """Ranges are 0-D to 4-D."""
     cases = many(calculate_qparams_cases, INT8, 3)
-    assert {case.inputs["min_vals"].ndim for case in cases} == {0, 1, 2, 3}
+    assert {case.inputs["min_vals"].ndim for case in cases} == {0, 1, 2, 3, 4}
 
 
 def test_every_dynamic_strategy_is_met() -> None:

@@ -38,6 +38,32 @@ def test_the_scale_of_every_element_is_the_one_used(strategy: str) -> None:
                 assert (quantize(x, scale, None, args) == 1).all()
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_shapes_without_elements_are_taken(strategy: str) -> None:
+    """Where they are asked for, shapes without elements occur, and come back as they are."""
+    rng = np.random.default_rng(4)
+    (args,) = [a for a in strategy_args(rng, SPEC) if a.strategy == strategy and a.symmetric]
+    drawn = [shapes_for(rng, args, empty=True) for _ in range(300)]
+    empty = {shapes for shapes in drawn if 0 in shapes.x}
+    assert len({shapes.x for shapes in empty}) >= 2
+    for shapes in empty:
+        x, scale = np.ones(shapes.x, np.float32), np.ones(shapes.scale, np.float32)
+        assert per_element(scale, shapes, args).shape == shapes.x
+        assert quantize(x, scale, None, args).shape == shapes.x
+    assert not any(0 in shapes_for(rng, args).x for _ in range(100))
+
+
+@pytest.mark.parametrize("strategy", ["tensor", "channel", "token", "group", "tensor_group"])
+def test_rows_may_be_longer_than_1024(strategy: str) -> None:
+    """Rows of 1023, 1024 and 1025 columns occur, and of as many groups as make about 1024."""
+    rng = np.random.default_rng(5)
+    (args,) = [a for a in strategy_args(rng, SPEC) if a.strategy == strategy and a.symmetric]
+    columns = {shapes.x[-1] for _ in range(800) if (shapes := shapes_for(rng, args)).x}
+    if args.group_size is None:
+        assert columns >= {1023, 1024, 1025}
+    assert max(columns) > 1024
+
+
 def test_tails_are_around_the_widths_of_vectors() -> None:
     """Sizes one below, at, and one above 16, 32, 64 and 128 all occur, and 1, 2 and 3."""
     around = {n + step for n in (16, 32, 64, 128) for step in (-1, 0, 1)}
@@ -53,4 +79,4 @@ def test_ranks_go_from_0_to_4() -> None:
         for args in strategy_args(rng, SPEC)
     ]
     assert {len(shapes.x) for _, shapes in drawn} == {0, 1, 2, 3, 4}
-    assert {len(shapes.scale) for strategy, shapes in drawn if strategy == "group"} == {1, 2, 3}
+    assert {len(shapes.scale) for strategy, shapes in drawn if strategy == "group"} == {1, 2, 3, 4}
