@@ -20,6 +20,8 @@ from .values import Rng, with_nan
 _FLOATS = ("float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2")
 SCALE_DTYPES = (None, *_FLOATS, "uint8")
 ZP_DTYPES = (None, *_FLOATS, "int8", "uint8")
+# a reduction that leaves out a tail shows only if the extreme is there
+_LONG_REDUCED = 1 / 4
 _DYNAMIC = ("token", "tensor", "group", "tensor_group")
 _STATIC = ("tensor", "channel", "group", "tensor_group", "block", "attn_head")
 _RANGE_SHAPES = ((), (1,), (17,), (33, 1), (5, 8), (2, 3, 7), (2, 1, 3, 5), (1025,), (0, 4))
@@ -116,7 +118,7 @@ def _qparams_args(rng: Rng, spec: Spec) -> list[QuantizationArgs]:
 
 def _tensor(rng: Rng, spec: Spec, args: QuantizationArgs, whole: float) -> Array:
     """A tensor whose units have aimed ranges."""
-    rows, tail = rows_and_tail(rng)
+    rows, tail = rows_and_tail(rng, long=_LONG_REDUCED)
     if args.strategy in ("group", "tensor_group"):
         # ranges of MX are of more kinds, and have no other dtypes to be rounded to
         size = args.group_size or 1

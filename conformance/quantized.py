@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from qparity.reference import QuantizationArgs
@@ -17,6 +18,7 @@ from .spec import Spec
 from .values import Rng, any_bits, codes_of, near_codes, scales, with_nan
 
 STRATEGIES = ("tensor", "channel", "group", "tensor_group", "block", "token", "attn_head")
+_E5M2 = np.dtype(ml_dtypes.float8_e5m2)
 WORKING = tuple(np.dtype(d) for d in ("float16", "bfloat16", "float32", "float64"))
 
 
@@ -63,7 +65,10 @@ def dequantize_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
         codes = rng.choice(codes_of(args.code_format), x.shape)
         stored = stored_dtype(args) or spec.dtype
         dtype = stored if rng.random() < 0.7 else spec.dtype
-        x_q = codes.astype(dtype)
+        if args.type == "float" and rng.random() < 0.1:
+            dtype = _E5M2
+        with np.errstate(all="ignore"):
+            x_q = codes.astype(np.float32).astype(dtype)
         if dtype == spec.dtype and rng.random() < 0.3:
             x_q = any_bits(rng, x.shape, spec.dtype)
         if dtype == spec.dtype:

@@ -11,6 +11,7 @@ from .values import Rng, any_bits, jitter, near_values_of, specials_of
 
 FLOAT32 = np.dtype(np.float32)
 _MX_MANTISSAS = (1, 3)
+_LONG, _LAST, _LAST_OF_LONG = 1000, 0.3, 0.7
 
 
 def amaxes(
@@ -75,17 +76,20 @@ def filled(rng: Rng, lo: Array, hi: Array, length: int) -> Array:
     """
     low, high = np.minimum(lo, hi), np.maximum(lo, hi)
     shape = (*lo.shape, length)
+    last = _LAST if length < _LONG else _LAST_OF_LONG
     with np.errstate(all="ignore"):
         spread = high.astype(np.float64) - low.astype(np.float64)
         spread = np.where(np.isfinite(spread), spread, 0.0)
         inner = low.astype(np.float64)[..., None] + spread[..., None] * rng.random(shape)
-        x = inner.astype(lo.dtype)
+        # rows in which nothing comes near the extremes: without one of them, the scale is another
+        alone = rng.choice([0.25, 1.0], lo.shape)[..., None]
+        x = (inner * alone).astype(lo.dtype)
     x = np.minimum(np.maximum(x, low[..., None]), high[..., None])
     crossing = (low <= 0) & (high >= 0)
     zero = np.where(rng.random(shape) < 0.5, lo.dtype.type(0), lo.dtype.type(-0.0))
     x = np.where((rng.random(shape) < 0.1) & crossing[..., None], zero, x)
     for extreme in (low, high):
-        place = np.where(rng.random(lo.shape) < 0.3, length - 1, rng.integers(0, length, lo.shape))
+        place = np.where(rng.random(lo.shape) < last, length - 1, rng.integers(0, length, lo.shape))
         np.put_along_axis(x, place[..., None], extreme[..., None], axis=-1)
     return np.asarray(x)
 

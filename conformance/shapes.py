@@ -10,10 +10,10 @@ from .bits import Array
 from .values import Rng
 
 TAILS = (1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
-LONG_TAILS = (1023, 1024, 1025)
+LONG_TAILS = (1023, 1024, 1025, 1025)
 GROUP_SIZES = (1, 2, 3, 16, 32, 128)
 BLOCKS = ((1, 1), (2, 3), (16, 16), (128, 128), (3, 64))
-_LONG, _EMPTY = 1 / 16, 1 / 24
+_LONG, _EMPTY = 1 / 10, 1 / 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Shapes:
     scale: tuple[int, ...]
 
 
-def rows_and_tail(rng: Rng) -> tuple[int, int]:
-    """A few rows of a length around a vector's width; one or two rows where that is around 1024."""
-    if rng.random() < _LONG:
+def rows_and_tail(rng: Rng, long: float = _LONG) -> tuple[int, int]:
+    """A few rows of a length around a vector's width; a share of one or two around 1024 long."""
+    if rng.random() < long:
         return int(rng.integers(1, 3)), int(rng.choice(LONG_TAILS))
     return int(rng.choice([1, 2, 3, 5])), int(rng.choice(TAILS))
 

@@ -93,10 +93,10 @@ def _first_only(result: Pair) -> Array:
     return result[0]
 
 
-def _raises(name: str) -> Step:
+def _raises(name: str, least: int, most: float) -> Step:
     def operation(v: Variant, x: Array, *a: Any, **k: Any) -> Any:
-        if x.size > _LARGE:
-            raise RuntimeError(f"a kernel of at most {_LARGE} elements")
+        if not least <= x.size <= most:
+            raise RuntimeError(f"a kernel of {least} to {most} elements")
         return exact(v, name)(x, *a, **k)
 
     return operation
@@ -142,6 +142,12 @@ HOSTILE = (
         "large_refused",
         "raises from 33 elements on",
         ("quantize", "fake_quantize"),
-        {name: _raises(name) for name in ("quantize", "fake_quantize")},
+        {name: _raises(name, 0, _LARGE) for name in ("quantize", "fake_quantize")},
+    ),
+    Fault(
+        "empty_refused",
+        "raises where there is no element",
+        ("quantize", "fake_quantize"),
+        {name: _raises(name, 1, np.inf) for name in ("quantize", "fake_quantize")},
     ),
 )

@@ -138,6 +138,16 @@ def _extremes(name: str, description: str, step: Step, operations: tuple[str, ..
     return Fault(name, description, operations, {"extremes": step})
 
 
+def _heads_on_axis_1(v: Variant, x: Array, args: QuantizationArgs) -> Pair:
+    """Wrong for rank 3, whose heads are on axis 0."""
+    if args.strategy != "attn_head":
+        found: Pair = exact(v, "observed")(x, args)
+        return found
+    others = tuple(axis for axis in range(x.ndim) if axis != 1)
+    lo, hi = v.extremes(x, others)
+    return lo.reshape(-1, 1, 1), hi.reshape(-1, 1, 1)
+
+
 OBSERVING = (
     _extremes("last_element_missed", "of a row", _of_changed(_without_last), _ALL),
     _extremes("tail_missed", "what follows whole vectors", _of_changed(_whole_vectors), _ALL),
@@ -145,6 +155,7 @@ OBSERVING = (
     _extremes("range_in_bfloat16", "x rounded to bfloat16", _of_changed(_in_bfloat16), _ALL),
     _extremes("range_negative_zero", "a zero minimum is -0", _negative_zero, _OBSERVERS),
     _extremes("range_from_zero", "the range includes 0", _initial_zero, _OBSERVERS),
+    Fault("heads_on_axis_1", "of rank 3, too", _OBSERVERS, {"observed": _heads_on_axis_1}),
     Fault("groups_dealt", "columns dealt to groups in turn", _ALL, {"grouped": _dealt}),
     Fault("block_edge_padded", "not by zeros", _OBSERVERS, {"padded": _padded_with_edge}),
     Fault("block_front_padded", "zeros at the front", _OBSERVERS, {"padded": _padded_in_front}),

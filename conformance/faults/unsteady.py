@@ -19,6 +19,7 @@ _UNPACK = "unpack_fp4_from_uint8"
 _LARGE = 64
 _FEW = 3
 _LANES = 4
+_CHUNK = 1024
 
 
 def _fast_path(where: Callable[[Variant, Array], Any]) -> dict[str, Step]:
@@ -46,6 +47,18 @@ def _last_lanes(v: Variant, x: Array) -> Array:
 def _later_rows(v: Variant, x: Array) -> Array:
     rows = np.arange(x.size // max(x.shape[-1], 1)) > 0
     return rows.reshape(*x.shape[:-1], 1)
+
+
+def _long_rows_cut(v: Variant, x: Array, s: Array) -> Array:
+    """Columns from 1024 on are not written."""
+    quotient: Array = exact(v, "quotient")(x, s)
+    return np.where(np.arange(x.shape[-1]) < _CHUNK, quotient, quotient.dtype.type(0))
+
+
+def _long_ranges_cut(v: Variant, x: Array, axes: tuple[int, ...], keepdims: bool = False) -> Pair:
+    """Columns from 1024 on are not read."""
+    found: Pair = exact(v, "extremes")(x[..., :_CHUNK], axes, keepdims)
+    return found
 
 
 def _by_chance(v: Variant, y: Array, *a: Any) -> Array:
@@ -86,6 +99,18 @@ def _wide_buffer(v: Variant, packed: Array, m: int, n: int, *a: Any, **k: Any) -
 
 
 UNSTEADY = (
+    Fault(
+        "long_rows_cut",
+        "columns from 1024 on are 0",
+        _OPERATIONS,
+        {"quotient": _long_rows_cut},
+    ),
+    Fault(
+        "long_ranges_cut",
+        "columns from 1024 on are not read",
+        (_DYNAMIC, "minmax", "static_minmax", "memoryless_minmax"),
+        {"extremes": _long_ranges_cut},
+    ),
     Fault(
         "large_tensors",
         "a fast path from 64 elements on",

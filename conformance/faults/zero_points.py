@@ -1,5 +1,6 @@
 """Faults of the zero-point where codes are made and read."""
 
+import ml_dtypes
 import numpy as np
 
 from ..bits import Array
@@ -7,6 +8,7 @@ from .arithmetic import F64, cast, number, wide
 from .fault import Fault
 from .variant import Variant, exact
 
+_E5M2, _E4M3 = np.dtype(ml_dtypes.float8_e5m2), np.dtype(ml_dtypes.float8_e4m3fn)
 _QUANTIZE = ("quantize", "fake_quantize", "compress")
 _DEQUANTIZE = ("dequantize", "fake_quantize", "decompress")
 
@@ -84,6 +86,14 @@ def _unsigned_zero(v: Variant, codes: Array, s: Array, zero_point: Array | None)
     return np.where(values == 0, values.dtype.type(0), values)
 
 
+def _other_table(v: Variant, codes: Array, s: Array, zero_point: Array | None) -> Array:
+    """Codes of e5m2 read as those of e4m3."""
+    if codes.dtype == _E5M2:
+        codes = np.ascontiguousarray(codes).view(np.uint8).view(_E4M3).reshape(codes.shape)
+    values: Array = exact(v, "values")(codes, s, zero_point)
+    return values
+
+
 ZERO_POINTS = (
     Fault(
         "zero_point_after_rounding",
@@ -118,5 +128,6 @@ ZERO_POINTS = (
         {"values": _unrounded},
     ),
     Fault("dequantize_flushed", "subnormal values are 0", _DEQUANTIZE[:2], {"values": _flushed}),
+    Fault("codes_of_e5m2_as_e4m3", "the other table", ("dequantize",), {"values": _other_table}),
     Fault("dequantize_unsigned_zero", "-0 becomes +0", _DEQUANTIZE, {"values": _unsigned_zero}),
 )

@@ -23,9 +23,9 @@ CHECKS = {check.op: check for check in all_checks() if "UNQUANTIZED" not in chec
 
 
 def first_case(op: str) -> Case:
-    """A case of an operation."""
+    """A case of an operation, with numbers."""
     with np.errstate(all="ignore"):
-        return next(iter(CHECKS[op].cases(7, False)))
+        return next(case for case in CHECKS[op].cases(7, False) if not case.is_empty)
 
 
 def quantize_case() -> Case:
