@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from ..laws.strength import law_trials, trials_to_markdown
 from ..self_test import Finding, self_test
 from ..strength import strength_to_json, strength_to_markdown, summary_lines
 from .console import check_writable, console, write_json, write_text
@@ -37,13 +38,20 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
     parser.add_argument("--jobs", type=positive, help="processes; default: one per core")
     parser.add_argument("--json", metavar="FILE", help="write the findings as JSON; - is stdout")
     parser.add_argument("--markdown", metavar="FILE", help="write the table; - is stdout")
+    parser.add_argument(
+        "--laws",
+        metavar="FILE",
+        help="instead, hold every law against the fault that it alone finds, and write the table",
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    for destination in (options.json, options.markdown):
+    for destination in (options.json, options.markdown, options.laws):
         check_writable(destination)
+    if options.laws is not None:
+        return _of_laws(options.laws)
     jobs = options.jobs or min(os.cpu_count() or 1, 8)
     strength = self_test(options.faults, seed=options.seed, jobs=jobs, track=_tracked)
     if options.markdown is not None:
@@ -54,6 +62,20 @@ def run(options: argparse.Namespace) -> int:
     for line in summary_lines(strength):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     return strength.exit_code
+
+
+def _of_laws(destination: str) -> int:
+    """The table of laws; 1 if a law misses its own fault, or another one finds it."""
+    trials = list(law_trials())
+    write_text(trials_to_markdown(trials, f"qparity self-test --laws {destination}"), destination)
+    out = console(sys.stderr if destination == "-" else sys.stdout)
+    for trial in trials:
+        if not trial.alone:
+            text = f"NOT ALONE {trial.own.law}: found by {', '.join(trial.found_by) or 'no law'}"
+            out.print(text, markup=False, highlight=False, soft_wrap=True)
+    alone = sum(trial.alone for trial in trials)
+    out.print(f"{alone} of {len(trials)} faults are found by their own law alone", highlight=False)
+    return 0 if alone == len(trials) else 1
 
 
 def _command(options: argparse.Namespace) -> str:
