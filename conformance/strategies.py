@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from qparity.reference import PRESET_SCHEMES, QuantizationArgs, QuantizationScheme
+from qparity.reference import (
+    FLOAT8_E8M0FNU,
+    PRESET_SCHEMES,
+    SCALE_RULES,
+    FloatFormat,
+    FormatArgs,
+    IntFormat,
+    QuantizationArgs,
+    QuantizationScheme,
+)
 from qparity.reference import preset_name_to_scheme as preset
 
 from .bits import Array
@@ -28,6 +37,7 @@ from .values import near_codes, near_values_of, scales, with_nan
 __all__ = [
     "cases",
     "dtypes",
+    "format_args",
     "layouts",
     "quantization_args",
     "quantization_schemes",
@@ -88,6 +98,61 @@ def quantization_args(
         fields["dynamic"] = strategy == "token" or draw(st.booleans())
     mx = kind == "float" and fields.get("group_size") == 32 and fields["scale_dtype"] == "uint8"
     return QuantizationArgs(**fields | ({"symmetric": True} if mx else {}))
+
+
+@st.composite
+def float_formats(draw: st.DrawFn, *, signed: bool, most: int = 8) -> FloatFormat:
+    """Any float format of a few bits whose values float16 holds."""
+    exponent_bits = draw(st.integers(1, 4))
+    mantissa_bits = draw(st.integers(0, most - exponent_bits - int(signed)))
+    specials = draw(st.sampled_from(("", "nan", "inf") if exponent_bits > 1 else ("",)))
+    with_inf = specials == "inf" and mantissa_bits > 0
+    return FloatFormat(
+        exponent_bits=exponent_bits,
+        mantissa_bits=mantissa_bits,
+        bias=draw(st.integers(2, 10)),
+        has_inf=with_inf,
+        has_nan=with_inf or specials == "nan",
+        signed=signed,
+        has_subnormals=draw(st.booleans()),
+    )
+
+
+@st.composite
+def format_args(draw: st.DrawFn, *, strategies: Sequence[str] = _STRATEGIES) -> FormatArgs:
+    """Any valid ``FormatArgs``: formats of codes and of scales, rule, symmetry, strategy.
+
+    Args:
+        draw: given by Hypothesis.
+        strategies: the strategies to draw from.
+    """
+    signed = draw(st.booleans())
+    integers = st.builds(IntFormat, bits=st.integers(1, 8), signed=st.just(signed))
+    codes = draw(st.one_of(float_formats(signed=signed), integers))
+    scales = draw(
+        st.one_of(
+            st.just(FLOAT8_E8M0FNU),
+            float_formats(signed=False),
+            st.builds(IntFormat, bits=st.integers(2, 8), signed=st.booleans()),
+        )
+    )
+    strategy = draw(st.sampled_from(strategies))
+    symmetric = signed and draw(st.booleans())
+    of_exponents = symmetric and strategy != "tensor_group"
+    fields: dict[str, Any] = {
+        "code_format": codes,
+        "scale_format": scales,
+        "scale_rule": draw(st.sampled_from(SCALE_RULES if of_exponents else SCALE_RULES[:2])),
+        "symmetric": symmetric,
+        "strategy": strategy,
+    }
+    if strategy in ("group", "tensor_group"):
+        fields["group_size"] = draw(st.sampled_from(GROUP_SIZES))
+    if strategy == "block":
+        fields["block_structure"] = draw(st.sampled_from(BLOCKS))
+    if strategy == "token":
+        fields["dynamic"] = True
+    return FormatArgs(**fields)
 
 
 def quantization_schemes() -> st.SearchStrategy[QuantizationScheme]:
