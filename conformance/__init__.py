@@ -6,6 +6,7 @@ Numbers in (``values``, ``ranges``, ``shapes``, ``layouts``), made into cases of
 """
 
 from .case import Case, run_case
+from .case_file import load_case
 from .compare import Difference, equal_bits, find_difference
 from .operations import all_checks, public_operations
 from .outcome import Outcome
@@ -22,6 +23,7 @@ __all__ = [
     "conformance_tests",
     "equal_bits",
     "find_difference",
+    "load_case",
     "public_operations",
     "run_case",
     "run_check",

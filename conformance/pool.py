@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .known_failure import KnownFailure
 from .operations import Check
+from .orphans import leave_with_parent
 from .outcome import Outcome
 from .run import run_check
 from .sending import send_strides
@@ -56,6 +57,7 @@ _PLAN: dict[str, Plan] = {}
 
 
 def _start(plan: Plan) -> None:
+    leave_with_parent()
     send_strides()
     _PLAN["plan"] = plan
 

@@ -131,7 +131,8 @@ def _verdict_of(outcomes: list[Outcome]) -> str:
         return "[yellow]UNSUPPORTED[/yellow]"
     unsupported = statuses.count("UNSUPPORTED")
     calls = sum(outcome.unsupported for outcome in outcomes if outcome.status == "PASS")
-    notes = [f", {unsupported:,} unsupported"] if unsupported else []
+    kind = "not applicable" if outcomes[0].op == "bridge" else "unsupported"
+    notes = [f", {unsupported:,} {kind}"] if unsupported else []
     notes += [f", {calls:,} calls unsupported"] if calls else []
     return "[green]equal[/green]" + "".join(notes)
 

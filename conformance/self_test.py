@@ -12,6 +12,7 @@ from .case import Case, Outputs, UnsupportedError, expected_outputs, run_case
 from .diagnose import diagnose
 from .faults import FAULTS, Fault, Variant
 from .operations import Check, public_operations
+from .orphans import leave_with_parent
 from .run import examples_of
 from .verify import plan
 
@@ -131,7 +132,7 @@ def _all_findings(tasks: Sequence[Task], jobs: int) -> Iterator[Finding]:
         for task in tasks:
             yield from _findings(task)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), leave_with_parent) as pool:
         for findings in pool.map(_findings, tasks):
             yield from findings
 

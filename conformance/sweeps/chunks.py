@@ -12,6 +12,7 @@ from multiprocessing import get_context
 import numpy as np
 
 from ..case import UnsupportedError, expected_outputs, run_case
+from ..orphans import leave_with_parent
 from .sweep import Sweep, inputs_of
 
 __all__ = ["ChunkResult", "Workers", "chunks_here", "chunks_in_processes"]
@@ -126,6 +127,7 @@ _WORKERS: dict[str, Workers] = {}
 
 def _start(workers: Workers) -> None:
     """A worker computes on one thread, as there is one for each core."""
+    leave_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     _WORKERS["workers"] = workers

@@ -73,6 +73,14 @@ def test_some_failures_of_every_operation_are_shown() -> None:
     assert "more that differ" in text
 
 
+def test_a_probe_that_does_not_apply_alarms_nobody() -> None:
+    """A probe of an operation that a backend lacks is told apart from a check that is declined."""
+    passed, left = Outcome("bridge", "a", cases=1), Outcome("bridge", "b", status="UNSUPPORTED")
+    lines = printed(report_of(passed, left)).splitlines()
+    (row,) = [line for line in lines if "│ bridge" in line]
+    assert "equal, 1 not applicable" in row
+
+
 @pytest.mark.parametrize(
     ("outcome", "verdict"),
     [
