@@ -25,13 +25,18 @@ def test_every_strategy_is_in_the_table() -> None:
         assert {part.split("=")[0].strip() for part in arguments.split(",")} - {""} <= set(taken)
 
 
+def names_of_the_page() -> dict[str, Any]:
+    """What the code of the page defines."""
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {"__name__": "page"}
+    exec(code, names)
+    return names
+
+
 def test_a_case_file_is_an_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The code of the page passes on the reference, and its example alone finds a planted fault."""
     save_case(planted.reciprocal_case(), tmp_path / "cases")
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    names: dict[str, Any] = {"__name__": "page"}
-    exec(code, names)
     few = settings(
         max_examples=2,
         deadline=None,
@@ -39,7 +44,8 @@ def test_a_case_file_is_an_example(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    few(names["test_quantize"])()
+    few(names_of_the_page()["test_quantize"])()
+    names = names_of_the_page()
     names["BACKEND"] = planted.backend(quantize=planted.by_reciprocal)
     with pytest.raises(AssertionError):
         settings(few, phases=[Phase.explicit])(names["test_quantize"])()
