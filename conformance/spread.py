@@ -76,7 +76,8 @@ def _by_dask(
                 if not client.nthreads():
                     raise ValueError(f"scheduler: no worker of {address!r} is left") from error
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("asyncio", "distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         create_connection(get_address_host_port(address), _SECONDS_TO_CONNECT).close()
         client = Client(address, timeout=_SECONDS_TO_CONNECT, set_as_default=False)

@@ -51,7 +51,7 @@ def damaged(draw: Callable[..., Any], seeds: tuple[bytes, ...]) -> bytes:
     """A sound file with a few pieces replaced, put in or cut out, or cut off at the end."""
     content = draw(st.sampled_from(seeds))
     for _ in range(draw(st.integers(0, 4))):
-        start = draw(st.integers(0, min(len(content), 400)))
+        start = draw(st.integers(0, min(len(content), 400)) | st.integers(0, len(content)))
         cut = draw(st.sampled_from([0, 1, 1, 2, 8, 1 << 20]))
         content = content[:start] + draw(PIECES) + content[start + cut :]
     if draw(st.booleans()) and len(content) >= 8:
