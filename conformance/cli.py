@@ -11,6 +11,7 @@ from .commands import (
     check,
     compare,
     compress,
+    explain,
     gen,
     lab,
     laws,
@@ -23,7 +24,7 @@ from .commands import (
 from .commands.console import EXIT_CODES, complain
 
 _COMMANDS = (
-    *(verify, compress, replay, gen, check, laws),
+    *(verify, explain, compress, replay, gen, check, laws),
     *(compare, lab, self_test, report, operations),
 )
 _INTERRUPTED = 130

@@ -1,0 +1,123 @@
+"""``qparity explain``: every step from a value to its code, with bits and roundings."""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from qparity.reference import QuantizationArgs, QuantizationScheme
+
+from ..explanation import Divergence, lines_of, of_texts, of_weights, part_from, to_json, trace
+from ..explanation.steps import Tensor
+from ..explanation.storage import storage_of
+from ..guard import CASE_TIMEOUT, guarded
+from ..scheme_file import SCHEME, load_schemes
+from .aside import speaking_aside
+from .console import check_writable, console, write_json
+from .load import load
+
+_SIDES = ("weights", "input_activations", "output_activations")
+_DTYPES = {
+    name: np.dtype(getattr(ml_dtypes, name, name))
+    for name in ("bfloat16", "float16", "float32", "float64")
+}
+_EXIT_CODES = (
+    "exit codes: 0 explained, 1 the backend of --diff differs, 2 bad usage or input, "
+    "5 it has none of the operations"
+)
+
+
+def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type for it
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "explain",
+        help="show every step from values to codes, with bits and roundings",
+        description="Show every step of SPEC sections 5 to 8, with bits and roundings.",
+        epilog=_EXIT_CODES,
+    )
+    # -1e-5, -0x1p3 and -inf are numbers, not options
+    parser._negative_number_matcher = re.compile(r"^-(\d|\.\d|inf|nan)", re.IGNORECASE)
+    parser.add_argument("scheme", metavar=SCHEME)
+    parser.add_argument(
+        "values", nargs="*", metavar="VALUE", help="0.3, 1e-5, 0x1.8p-2, inf, nan: of one row"
+    )
+    parser.add_argument("--dtype", choices=_DTYPES, help="of the values; default: bfloat16")
+    parser.add_argument("--side", choices=_SIDES, help="of the scheme; default: the first it has")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE.safetensors", help="explain a row of a tensor of it"
+    )
+    parser.add_argument("--tensor", metavar="NAME", help="its name; default: the only matrix")
+    parser.add_argument("--row", type=int, default=0, help="default: 0")
+    parser.add_argument(
+        "--columns", type=_columns, default=slice(0, 4), metavar="FIRST:LAST", help="default: 0:4"
+    )
+    parser.add_argument("--compute-dtype", choices=["float32"], help="the rule of fused kernels")
+    parser.add_argument("--diff", metavar="BACKEND", help="the first step at which it differs")
+    parser.add_argument("--json", metavar="FILE", help="write the steps as JSON; - is stdout")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    check_writable(options.json)
+    name, scheme = next(iter(load_schemes([options.scheme]).items()))
+    side, args = _side(scheme, options.side)
+    compute_dtype = None if options.compute_dtype is None else np.dtype(np.float32)
+    storage = storage_of(scheme) if side == "weights" else None
+    found = trace(
+        _tensor(options, args),
+        args,
+        name=f"{name} {side}",
+        storage=storage,
+        compute_dtype=compute_dtype,
+    )
+    divergence: Divergence | None = None
+    compared: tuple[str, ...] = ()
+    if options.diff is not None:
+        with speaking_aside():
+            backend = guarded(load(options.diff), CASE_TIMEOUT)
+            divergence, compared = part_from(found, backend, options.diff, compute_dtype)
+    out = console(sys.stderr if options.json == "-" else sys.stdout)
+    for line in lines_of(found, divergence):
+        out.print(line, soft_wrap=True)
+    code = 0
+    if options.diff is not None:
+        code = 1 if divergence is not None else 0 if compared else 5
+        verdict = {0: "EQUAL", 1: "DIFFERENT", 5: "NOTHING WAS RUN"}[code]
+        detail = f"{divergence}" if divergence is not None else ", ".join(compared)
+        last = f"\n{verdict}: {options.diff}: {detail}".rstrip(": ")
+        out.print(last, markup=False, highlight=False, soft_wrap=True)
+    if options.json is not None:
+        write_json(to_json(found, divergence, backend=options.diff or ""), options.json)
+    return code
+
+
+def _tensor(options: argparse.Namespace, args: QuantizationArgs) -> Tensor:
+    dtype = None if options.dtype is None else _DTYPES[options.dtype]
+    if options.weights is None:
+        return of_texts(options.values, dtype or _DTYPES["bfloat16"], args)
+    if options.values:
+        raise ValueError("VALUE: not allowed with --weights; allowed: one of the two")
+    return of_weights(options.weights, options.tensor, options.row, options.columns, dtype)
+
+
+def _side(scheme: QuantizationScheme, asked: str | None) -> tuple[str, QuantizationArgs]:
+    present = [side for side in _SIDES if getattr(scheme, side) is not None]
+    side = asked or (present[0] if present else "weights")
+    if side not in present:
+        allowed = ", ".join(present) or "a scheme that quantizes something"
+        raise ValueError(f"side: {side!r} is not quantized by the scheme; allowed: {allowed}")
+    args = getattr(scheme, side)
+    assert isinstance(args, QuantizationArgs)
+    return side, args
+
+
+def _columns(text: str) -> slice:
+    first, colon, last = text.partition(":")
+    if not (first or "0").isdigit() or not (last or "0").isdigit() or not colon:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: FIRST:LAST")
+    return slice(int(first or 0), int(last) if last else None)
