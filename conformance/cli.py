@@ -13,6 +13,7 @@ from .commands import (
     compress,
     explain,
     gen,
+    inspect,
     lab,
     laws,
     operations,
@@ -24,7 +25,7 @@ from .commands import (
 from .commands.console import EXIT_CODES, complain
 
 _COMMANDS = (
-    *(verify, explain, compress, replay, gen, check, laws),
+    *(verify, inspect, explain, compress, replay, gen, check, laws),
     *(compare, lab, self_test, report, operations),
 )
 _INTERRUPTED = 130

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
-from .html_style import SCRIPT, STYLE
+from .html_frame import page, text
 from .report_file import dtype_of, failure_text, is_failure
 
 __all__ = ["reports_to_html"]
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 _DTYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "float64": "f64", "": "any"}
 _LEGEND = "✓ equal; ✗ failing, of how many: follow it to the numbers; ○ known or unsupported"
 _ORDER = tuple(_DTYPES)
@@ -58,27 +56,7 @@ def reports_to_html(reports: Sequence[Json]) -> str:
         *_notes(reports),
     ]
     title = "qparity: " + ", ".join(str(report["backend"]) for report in reports)
-    page = "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-            '<link rel="icon" href="data:,">',
-            f"<title>{_text(title)}</title>",
-            f"<style>{STYLE}</style>",
-            "</head>",
-            "<body>",
-            *body,
-            f"<script>{SCRIPT}</script>",
-            "</body>",
-            "</html>",
-            "",
-        ]
-    )
-    return page.encode("ascii", "xmlcharrefreplace").decode()
+    return page(title, body)
 
 
 def _cells(reports: Sequence[Json]) -> dict[tuple[str, Column], Cell]:
@@ -110,9 +88,9 @@ def _runs(reports: Sequence[Json]) -> list[str]:
         cases = sum(_number(check.get("cases")) for check in report["checks"])
         facts = (report.get("level", ""), report.get("seed", ""), f"{len(report['checks']):,}")
         where = ", ".join(f"{key} {value}" for key, value in report["environment"].items())
-        rows.append(f'<tr><th scope="row">{_text(report["backend"])}</th>')
-        rows += [f"<td>{_text(fact)}</td>" for fact in (*facts, f"{cases:,}")]
-        rows.append(f'<td class="wide">{_text(where)}</td></tr>')
+        rows.append(f'<tr><th scope="row">{text(report["backend"])}</th>')
+        rows += [f"<td>{text(fact)}</td>" for fact in (*facts, f"{cases:,}")]
+        rows.append(f'<td class="wide">{text(where)}</td></tr>')
     return [*rows, "</tbody></table></div>"]
 
 
@@ -125,7 +103,7 @@ def _table(
 ) -> list[str]:
     widths = [sum(column[0] == i for column in columns) for i in range(len(reports))]
     backends = [
-        f'<th scope="colgroup" colspan="{width}">{_text(report["backend"])}</th>'
+        f'<th scope="colgroup" colspan="{width}">{text(report["backend"])}</th>'
         for report, width in zip(reports, widths, strict=True)
         if width
     ]
@@ -145,7 +123,7 @@ def _table(
         "<tbody>",
     ]
     for op in ops:
-        rows.append(f'<tr><th scope="row">{_text(op)}</th>')
+        rows.append(f'<tr><th scope="row">{text(op)}</th>')
         rows += [_cell(cells.get((op, column)), names) for column in columns]
         rows.append("</tr>")
     return [*rows, "</tbody></table></div>"]
@@ -158,8 +136,8 @@ def _cell(cell: Cell | None, names: Mapping[int, str]) -> str:
     statuses = [check["status"] for check in cell.checks]
     if cell.failures:
         other = [s for s in ("ERROR", "FIXED", "BLOCKED") if s in statuses]
-        text = " ".join([f"✗ {len(cell.failures)}/{total}", *other])
-        return f'<td class="fail"><a href="#{names[id(cell)]}">{text}</a></td>'
+        label = " ".join([f"✗ {len(cell.failures)}/{total}", *other])
+        return f'<td class="fail"><a href="#{names[id(cell)]}">{label}</a></td>'
     notes = [
         f"○ {statuses.count(status)} {status.lower()}"
         for status in ("KNOWN", "UNSUPPORTED")
@@ -168,7 +146,7 @@ def _cell(cell: Cell | None, names: Mapping[int, str]) -> str:
     if "PASS" not in statuses:
         return f'<td class="note">{"<br>".join(notes)}</td>'
     more = f'<br><span class="soft">{"<br>".join(notes)}</span>' if notes else ""
-    proof = _text(", ".join(dict.fromkeys(str(c.get("evidence", "")) for c in cell.checks)))
+    proof = text(", ".join(dict.fromkeys(str(c.get("evidence", "")) for c in cell.checks)))
     return f'<td title="{proof}"><span class="equal">✓ {statuses.count("PASS")}</span>{more}</td>'
 
 
@@ -179,11 +157,11 @@ def _failures(failing: Sequence[Cell], names: Mapping[int, str]) -> list[str]:
     for cell in failing:
         count = f"{len(cell.failures)} of {len(cell.checks)} checks"
         rows.append(f'<details id="{names[id(cell)]}">')
-        rows.append(f"<summary>{_text(cell.title)}: {count}</summary>")
+        rows.append(f"<summary>{text(cell.title)}: {count}</summary>")
         for check in cell.failures:
-            rows.append(f"<h3>{_text(check['status'])} {_text(check['op'])} ")
-            rows.append(f"{_text(check['check'])}</h3>")
-            rows.append(f"<pre>{_text(failure_text(check, cell.backend))}</pre>")
+            rows.append(f"<h3>{text(check['status'])} {text(check['op'])} ")
+            rows.append(f"{text(check['check'])}</h3>")
+            rows.append(f"<pre>{text(failure_text(check, cell.backend))}</pre>")
         rows.append("</details>")
     return rows
 
@@ -192,15 +170,9 @@ def _notes(reports: Sequence[Json]) -> list[str]:
     told = [(report["backend"], note) for report in reports for note in report.get("notes") or ()]
     if not told:
         return []
-    items = [f"<li>{_text(backend)}: {_text(note)}</li>" for backend, note in told]
+    items = [f"<li>{text(backend)}: {text(note)}</li>" for backend, note in told]
     return ["<h2>Not run</h2>", "<ul>", *items, "</ul>"]
 
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
-
-
-def _text(value: object) -> str:
-    """Escaped; characters that HTML cannot hold are shown as their code."""
-    shown = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in str(value))
-    return escape(shown)

@@ -1,0 +1,434 @@
+"""A module recomputed from its dense weight, and compared bit for bit.
+
+Qparams are recomputed by min/max of the weight. Where the stored ones differ, the codes tell which
+ones they were made with: those that are stored (then they are taken as given, and said so), or
+those of min/max (then what is stored is stale, and wrong).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from math import lcm
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from qparity import reference
+from qparity.reference import QuantizationArgs
+from qparity.reference.mx import mx_code, scale_of_mx_code
+
+from ..bits import Array, bits_of
+from ..calibrate import span_of
+from ..checkpoint import CheckpointError
+from ..checkpoint.dtypes import DTYPES
+from ..checkpoint.read import read_entry, read_rows
+from .expected import PACKED_FLOATS, WORKING, codes_name
+from .finding import NOTE, Finding, at_first, value_text
+from .plan import Plan
+
+__all__ = ["Against", "compare_with_dense"]
+
+_ELEMENTS = 1 << 22
+_FLOAT32 = np.dtype(np.float32)
+Shape = tuple[int, ...]
+
+
+@dataclass
+class Against:
+    """How a module came about, and what differs.
+
+    Attributes:
+        calibration: of scales and codes, in words.
+        findings: what differs.
+    """
+
+    calibration: str = ""
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass
+class Tally:
+    """What a tensor differs in: how often, and where first."""
+
+    total: int = 0
+    count: int = 0
+    first: tuple[int, ...] | None = None
+    bits: str = ""
+    expected: str = ""
+
+    def add(self, wrong: Array, stored: Array, expected: Array, start: int) -> None:
+        """Count the wrong ones in a piece that begins at a row."""
+        self.total += int(wrong.size)
+        if not wrong.any():
+            return
+        self.count += int(wrong.sum())
+        if self.first is None:
+            place = at_first(wrong)
+            self.first = (place[0] + start, *place[1:])
+            self.bits, self.expected = value_text(stored[place]), value_text(expected[place])
+
+
+def compare_with_dense(plan: Plan, shape: Shape, whole: bool) -> Against:
+    """Compare a module with what its dense weight gives.
+
+    Args:
+        plan: of the module, with the entry of its dense weight.
+        shape: of the weight.
+        whole: whether the tensors that are needed have their dtypes and shapes.
+    """
+    args, dense = plan.scheme.weights, plan.dense
+    assert args is not None
+    name = f"{plan.module}.weight"
+    if dense is None:
+        return Against(
+            "", [Finding("dense-missing", f"{name} in the dense checkpoint", plan.module)]
+        )
+    if dense.dtype not in WORKING:
+        expected = "a float weight in the dense checkpoint"
+        return Against("", [Finding("dense-dtype", expected, plan.module, name, bits=dense.dtype)])
+    if not whole or len(shape) != 2 or 0 in shape:
+        note = Finding(
+            "not-compared", "tensors with their dtypes and shapes, 2-D", plan.module, severity=NOTE
+        )
+        return Against("", [note])
+    try:
+        return _Comparison(plan, args, shape).run()
+    except CheckpointError:
+        raise
+    except (ValueError, TypeError) as error:
+        expected = "tensors that the reference can read"
+        note = Finding("not-compared", expected, plan.module, bits=str(error), severity=NOTE)
+        return Against("", [note])
+
+
+class _Comparison:
+    """A module whose tensors have their dtypes and shapes, and its dense weight."""
+
+    def __init__(self, plan: Plan, args: QuantizationArgs, shape: Shape) -> None:
+        assert plan.dense is not None
+        self.plan, self.args, self.shape, self.dense = plan, args, shape, plan.dense
+        self.entries = plan.entries
+        self.dtype = self._working_dtype()
+        self.g_idx = self._optional("weight_g_idx")
+        if self.g_idx is not None and (self.g_idx < 0).any():
+            self.g_idx = None
+        self.whole = self._optional("weight_global_scale")
+        self.result = Against()
+        self.rules: set[str] = set()
+
+    def run(self) -> Against:
+        """Compare the global scale, then scales and zero-points, then codes."""
+        span = self._span()
+        if not all(np.isfinite(bound.astype(np.float64)).all() for bound in span):
+            expected = "a dense weight without NaN or infinities"
+            self._found("dense-not-finite", expected, "weight")
+            return self.result
+        scale, zero_point = self._stored_qparams()
+        used, given = self._global_scale(span, scale)
+        made, made_zp = self._minmax(span, used)
+        stale = bits_of(self._as_stored(made)) != bits_of(self._stored("weight_scale", made.shape))
+        if zero_point is not None:
+            stale_zp = bits_of(made_zp) != bits_of(zero_point)
+        else:
+            stale_zp = np.zeros(made.shape, bool)
+        self._codes(scale, zero_point, used, (made, made_zp), stale | stale_zp)
+        self._qparams(made, made_zp, zero_point, stale, stale_zp, given)
+        return self.result
+
+    def _codes(
+        self,
+        scale: Array,
+        zero_point: Array | None,
+        used: Array | None,
+        made: tuple[Array, Array],
+        differ: Array,
+    ) -> None:
+        """The codes against those of the stored qparams, and of the recomputed ones."""
+        tally = Tally()
+        bad_given = np.zeros(differ.shape, bool)
+        bad_made = np.zeros(differ.shape, bool)
+        self.blamed = np.zeros(differ.shape, bool)
+        self.differing_codes: list[tuple[int, Array, Array, Array]] = []
+        for start, stop in self._pieces():
+            weight = self._weight(start, stop)
+            stored = self._stored_codes(start, stop)
+            expected, wrong = self._quantized(weight, scale, zero_point, used, start, stop, stored)
+            if not wrong.any():
+                tally.total += wrong.size
+                continue
+            unit = self._units(start, stop)
+            touched = np.zeros(differ.size, bool)
+            touched[unit[wrong]] = True
+            bad_given |= touched.reshape(differ.shape)
+            keep = wrong
+            if (differ & touched.reshape(differ.shape)).any():
+                _, other = self._quantized(weight, *made, used, start, stop, stored)
+                touched_made = np.zeros(differ.size, bool)
+                touched_made[unit[other]] = True
+                bad_made |= touched_made.reshape(differ.shape)
+                stale = (differ & touched.reshape(differ.shape) & ~bad_made).reshape(-1)
+                self.blamed |= stale.reshape(differ.shape)
+                keep = wrong & ~stale[unit]
+            tally.add(keep, self._shown(stored), self._shown(expected), start)
+        self.consistent = ~bad_given
+        if tally.count:
+            self._found("code-differs", tally.expected, codes_name(self.plan.format), tally)
+
+    def _quantized(
+        self,
+        weight: Array,
+        scale: Array,
+        zero_point: Array | None,
+        used: Array | None,
+        start: int,
+        stop: int,
+        stored: Array,
+    ) -> tuple[Array, Array]:
+        """The codes that qparams give, by the rule that gives the fewest differences."""
+        zeros = np.zeros(scale.shape, self.args.zp_dtype) if self._adds_zero() else None
+        given = zero_point if not self.args.symmetric else zeros
+        variants: list[tuple[str, dict[str, Any]]] = [
+            ("", {"zero_point": given}),
+            ("", {"zero_point": None if self.args.symmetric else given}),
+            ("float32", {"zero_point": given, "compute_dtype": _FLOAT32}),
+        ]
+        best: tuple[Array, Array] | None = None
+        for rule, options in variants:
+            codes = self._one_rule(weight, scale, used, start, stop, options)
+            wrong = bits_of(codes) != bits_of(stored)
+            if not wrong.any():
+                self.rules |= {rule} - {""}
+                return codes, wrong
+            if best is None:
+                best = codes, wrong
+        assert best is not None
+        return best
+
+    def _one_rule(
+        self,
+        weight: Array,
+        scale: Array,
+        used: Array | None,
+        start: int,
+        stop: int,
+        options: Mapping[str, Any],
+    ) -> Array:
+        rows = self._rows_of_scale(start, stop)
+        zero_point = options["zero_point"]
+        packed_float = self.plan.format in PACKED_FLOATS
+        codes = reference.quantize(
+            weight,
+            scale[rows],
+            None if zero_point is None else zero_point[rows],
+            self.args,
+            dtype=None if packed_float else self.args.code_format.dtype,
+            g_idx=self.g_idx,
+            global_scale=used,
+            compute_dtype=options.get("compute_dtype"),
+        )
+        return codes.astype(ml_dtypes.bfloat16) if packed_float else codes
+
+    def _qparams(
+        self,
+        made: Array,
+        made_zp: Array,
+        zero_point: Array | None,
+        stale: Array,
+        stale_zp: Array,
+        given: bool,
+    ) -> None:
+        """Whether scales and zero-points are min/max, given otherwise, or wrong."""
+        observer = self.args.observer or ""
+        ordinary = not observer or observer.endswith("minmax")
+        either = stale | stale_zp
+        mostly = int((~either).sum()) * 2 > either.size and ordinary
+        stored = self._stored("weight_scale", made.shape)
+        pairs = [("scale-differs", "weight_scale", stale, stored, self._as_stored(made))]
+        if zero_point is not None:
+            pairs.append(("zero-point-differs", "weight_zero_point", stale_zp, zero_point, made_zp))
+        as_given = False
+        for id_, local, differ, ours, theirs in pairs:
+            wrong = differ if mostly else differ & self.blamed
+            as_given = as_given or bool((differ & ~wrong).any())
+            if wrong.any():
+                tally = Tally()
+                tally.add(wrong, ours, theirs, 0)
+                hint = "" if self.consistent[wrong].any() else "the codes are those of the expected"
+                self._found(id_, tally.expected, local, tally, hint)
+        codes_differ = any(f.id == "code-differs" for f in self.result.findings)
+        words = "scales as given" if as_given else "min/max"
+        if given:
+            words += ", global scale as given"
+        words += ", codes differ" if codes_differ else ", codes recomputed alike"
+        if "float32" in self.rules:
+            words += ", in float32"
+            note = "codes rounded in the weight's dtype"
+            self._found("computed-in-float32", note, codes_name(self.plan.format), severity=NOTE)
+        if as_given:
+            note = "scales by min/max of the dense weight; they are taken as given"
+            self._found("not-minmax", note, "weight_scale", severity=NOTE)
+        self.result.calibration = words
+
+    def _global_scale(self, span: tuple[Array, Array], scale: Array) -> tuple[Array | None, bool]:
+        """The global scale that the codes were made with, and whether it is not by min/max."""
+        if self.whole is None or self.args.strategy != "tensor_group":
+            return None, False
+        whole = np.atleast_1d(self.whole)
+        made = reference.generate_gparam(*span)
+        if bits_of(made).item() == bits_of(whole).item():
+            return whole, False
+        stored = self._stored("weight_scale", scale.shape)
+        agreement = []
+        for candidate in (whole, made):
+            with np.errstate(all="ignore"):
+                local, _ = self._minmax(span, candidate)
+            agreement.append(float((bits_of(self._as_stored(local)) == bits_of(stored)).mean()))
+        if agreement[1] > agreement[0]:
+            tally = Tally(1, 1, (0,), value_text(whole[0]), value_text(made[0]))
+            inverse = bits_of(np.float32(1) / made).item() == bits_of(whole).item()
+            near = abs(float(whole[0]) * float(made[0]) - 1) < 1e-3
+            hint = "its inverse" if inverse or near else "the scales are those of the expected"
+            self._found("global-scale-differs", tally.expected, "weight_global_scale", tally, hint)
+            return made, False
+        note = "2688 / the largest weight; it is taken as given"
+        self._found("global-scale-given", note, "weight_global_scale", severity=NOTE)
+        return whole, True
+
+    def _minmax(self, span: tuple[Array, Array], whole: Array | None) -> tuple[Array, Array]:
+        """Scale and zero-point by min/max, in the dtype of the weight."""
+        if self.args.strategy == "tensor":
+            lows, highs = [span[0]], [span[1]]
+        else:
+            lows, highs = [], []
+            for start, stop in self._pieces():
+                weight = self._weight(start, stop)
+                if self.g_idx is not None:
+                    weight = weight[:, np.argsort(self.g_idx, kind="stable")]
+                low, high = reference.minmax(weight, self.args)
+                lows.append(low)
+                highs.append(high)
+        low, high = np.concatenate(lows), np.concatenate(highs)
+        scale, zero_point = reference.calculate_qparams(low, high, self.args, whole)
+        return scale.astype(self.dtype), zero_point
+
+    def _stored_qparams(self) -> tuple[Array, Array | None]:
+        """Scale in a working dtype, zero-point in its own, as ``quantize`` takes them."""
+        stored = np.atleast_1d(read_entry(self.entries["weight_scale"]))
+        if stored.dtype == np.uint8:
+            scale = scale_of_mx_code(stored).astype(self.dtype)
+        else:
+            scale = stored.astype(self.dtype) if stored.dtype.itemsize == 1 else stored
+        entry = self.entries.get("weight_zero_point")
+        if entry is None or self.args.symmetric:
+            return scale, None
+        zero_point = np.atleast_1d(read_entry(entry))
+        if entry.dtype == "I32":
+            shape = (self.shape[0], scale.shape[-1])
+            zero_point = reference.unpack_from_int32(zero_point, self.args.num_bits, shape, 0)
+        return scale, zero_point
+
+    def _as_stored(self, scale: Array) -> Array:
+        """A scale as it lies on disk."""
+        if self.args.is_mx:
+            return mx_code(scale)
+        dtype = self.args.resolved_scale_dtype
+        if dtype is not None:
+            return reference.round_to_quantized_type_dtype(
+                scale, dtype, cast_to_original_dtype=False
+            )
+        return scale
+
+    def _stored_codes(self, start: int, stop: int) -> Array:
+        """The stored codes of some rows: int8, float8, or the values of packed floats."""
+        entry = self.entries[codes_name(self.plan.format)]
+        data, columns = read_rows(entry, start, stop), self.shape[1]
+        if self.plan.format == "pack-quantized":
+            return reference.unpack_from_int32(data, self.args.num_bits, (stop - start, columns))
+        bits = PACKED_FLOATS.get(self.plan.format)
+        if bits is None:
+            return data
+        unpack = reference.unpack_fp4_from_uint8 if bits == 4 else reference.unpack_fp6_from_uint8
+        return unpack(data, stop - start, columns)
+
+    def _shown(self, codes: Array) -> Array:
+        """Codes by the bits that a reader of the file would see."""
+        if self.plan.format not in PACKED_FLOATS:
+            return codes
+        return np.asarray(codes.astype(self.args.code_format.dtype))
+
+    def _units(self, start: int, stop: int) -> Array:
+        """Of each element of some rows the flat index of its scale."""
+        rows = np.arange(start, stop)[:, None]
+        columns = np.arange(self.shape[1])[None, :]
+        args = self.args
+        if args.strategy == "tensor":
+            return np.zeros((stop - start, self.shape[1]), np.int64)
+        if args.strategy == "channel":
+            return rows + 0 * columns
+        if args.strategy == "block":
+            height, width = args.block_structure or (1, 1)
+            return (rows // height) * -(-self.shape[1] // width) + columns // width
+        size = args.group_size or 1
+        group = columns // size if self.g_idx is None else self.g_idx[None, :].astype(np.int64)
+        return rows * (self.shape[1] // size) + group
+
+    def _rows_of_scale(self, start: int, stop: int) -> slice:
+        if self.args.strategy == "tensor":
+            return slice(None)
+        height = self.args.block_structure[0] if self.args.block_structure else 1
+        return slice(start // height, -(-stop // height))
+
+    def _pieces(self) -> Iterator[tuple[int, int]]:
+        rows, columns = self.shape
+        unit = lcm(32, self.args.block_structure[0] if self.args.block_structure else 1)
+        step = max(_ELEMENTS // columns // unit, 1) * unit
+        for start in range(0, rows, step):
+            yield start, min(start + step, rows)
+
+    def _span(self) -> tuple[Array, Array]:
+        spans = [span_of(self._weight(*piece)) for piece in self._pieces()]
+        low, high = (np.concatenate(bounds) for bounds in zip(*spans, strict=True))
+        return span_of(low)[0], span_of(high)[1]
+
+    def _weight(self, start: int, stop: int) -> Array:
+        return read_rows(self.dense, start, stop).astype(self.dtype, copy=False)
+
+    def _working_dtype(self) -> np.dtype[Any]:
+        """The dtype that the weight was quantized in: its own, or that of the scale or config."""
+        tag = self.entries["weight_scale"].dtype
+        if tag not in WORKING or self.args.resolved_scale_dtype is not None:
+            names = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "float64": "F64"}
+            tag = names.get(self.plan.dtype or "", self.dense.dtype)
+        dtype: np.dtype[Any] = DTYPES[tag]
+        return dtype
+
+    def _stored(self, local: str, shape: Shape) -> Array:
+        return np.atleast_1d(read_entry(self.entries[local])).reshape(shape)
+
+    def _optional(self, local: str) -> Array | None:
+        return read_entry(self.entries[local]) if local in self.entries else None
+
+    def _adds_zero(self) -> bool:
+        return self.plan.format not in PACKED_FLOATS
+
+    def _found(
+        self,
+        id_: str,
+        expected: str,
+        local: str,
+        tally: Tally | None = None,
+        hint: str = "",
+        severity: str | None = None,
+    ) -> None:
+        finding = Finding(id_, expected, self.plan.module, f"{self.plan.module}.{local}", hint=hint)
+        if tally is not None:
+            finding = replace(
+                finding,
+                position=tally.first,
+                bits=tally.bits,
+                count=tally.count,
+                total=tally.total,
+            )
+        self.result.findings.append(
+            finding if severity is None else replace(finding, severity=severity)
+        )

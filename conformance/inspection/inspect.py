@@ -1,0 +1,205 @@
+"""A checkpoint against its config, and against dense weights (SPEC section 12)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..bits import bits_of
+from ..checkpoint import Checkpoint, Entry, open_checkpoint
+from ..checkpoint.dtypes import DTYPES
+from ..checkpoint.read import read_rows
+from ..probes import environment
+from ..spread import spread
+from .config import Config, read_config
+from .finding import VIOLATION, Finding, at_first, value_text
+from .module import ModuleReport, inspect_module
+from .plan import Plan, Planned, make_plan
+from .values import check_scale, pieces
+
+__all__ = ["Inspection", "inspect_checkpoint"]
+
+
+@dataclass
+class Inspection:
+    """What an inspection came to.
+
+    Attributes:
+        checkpoint: what was inspected.
+        against: the dense checkpoint, or None.
+        environment: versions and the machine.
+        modules: those that are quantized.
+        findings: all of them, those of modules too.
+        others: how many tensors belong to no quantized module.
+    """
+
+    checkpoint: str
+    against: str | None
+    environment: dict[str, str]
+    modules: list[ModuleReport] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    others: int = 0
+
+    @property
+    def violations(self) -> int:
+        """How many findings are violations."""
+        return sum(finding.severity == VIOLATION for finding in self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all fine, 1 a violation, 5 nothing was inspected."""
+        if self.violations:
+            return 1
+        return 0 if self.modules else 5
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A tensor that is not quantized, and its dense original."""
+
+    stored: Entry
+    dense: Entry
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that are read."""
+        return self.stored.nbytes + self.dense.nbytes
+
+
+def inspect_checkpoint(
+    path: Path | str,
+    against: Path | str | None = None,
+    *,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    watch: Callable[[int, int], None] | None = None,
+) -> Inspection:
+    """Inspect a checkpoint.
+
+    Args:
+        path: a safetensors file, or a folder with one or with an index, and a ``config.json``.
+        against: the dense checkpoint that it was made of.
+        jobs: how many processes; the memory of each is bounded by the largest tensor.
+        scheduler: the address of a dask scheduler, in place of ``jobs``.
+        watch: is told the bytes that are done, and all of them.
+
+    Raises:
+        ValueError: if a file cannot be read, is damaged, or has no config; one line.
+    """
+    checkpoint = open_checkpoint(path)
+    dense = None if against is None else open_checkpoint(against)
+    result = Inspection(str(path), None if against is None else str(against), environment())
+    config = read_config(checkpoint.config, str(path))
+    if config is None:
+        return result
+    planned = make_plan(checkpoint, config, dense)
+    result.findings = [*config.findings, *planned.findings, *_kv_cache(planned, config)]
+    result.others = len(planned.others)
+    tasks: list[Plan | Pair] = [*planned.plans]
+    if dense is not None:
+        tasks += _pairs(planned, checkpoint, dense, result.findings)
+    total, done = sum(task.nbytes for task in tasks), 0
+    largest_first = sorted(tasks, key=lambda task: -task.nbytes)
+    for nbytes, found in spread(_run, largest_first, jobs=jobs, scheduler=scheduler):
+        if isinstance(found, ModuleReport):
+            result.modules.append(found)
+            result.findings += found.findings
+        else:
+            result.findings += found
+        done += nbytes
+        if watch is not None:
+            watch(done, total)
+    result.modules.sort(key=lambda module: module.module)
+    result.findings.sort(key=lambda finding: (finding.severity != VIOLATION, finding.place))
+    return result
+
+
+def _run(task: Plan | Pair) -> tuple[int, ModuleReport | list[Finding]]:
+    found = inspect_module(task) if isinstance(task, Plan) else _compare(task)
+    return task.nbytes, found
+
+
+def _kv_cache(planned: Planned, config: Config) -> list[Finding]:
+    """Scales of keys and values: positive, complete, and called for."""
+    found: list[Finding] = []
+    args = config.kv_cache
+    attention = any(scheme.weights is None for scheme in config.schemes.values())
+    for entry in planned.kv:
+        module, _, local = entry.name.rpartition(".")
+        if args is None and not attention:
+            expected = "none: there is no kv_cache_scheme"
+            found.append(Finding("tensor-surplus", expected, module, entry.name, bits=entry.dtype))
+        if not local.endswith("_scale"):
+            continue
+        if entry.dtype in ("BF16", "F16", "F32", "F64", "F8_E4M3"):
+            found += check_scale(module, entry)
+        else:
+            expected = "BF16, F16 or F32"
+            found.append(Finding("dtype-wrong", expected, module, entry.name, bits=entry.dtype))
+        if args is not None and args.strategy == "tensor" and entry.shape not in ((1,), ()):
+            bits = str(list(entry.shape))
+            found.append(Finding("shape-wrong", "[1]", module, entry.name, bits=bits))
+    names = {entry.name for entry in planned.kv}
+    old = any("output_scale" in plan.entries for plan in planned.plans)
+    if args is not None and args.dynamic is False and not old:
+        for module in sorted({name.rpartition(".")[0] for name in names}) or [""]:
+            for local in ("k_scale", "v_scale"):
+                if f"{module}.{local}" not in names:
+                    expected = "one, as kv_cache_scheme is static"
+                    name = f"{module}.{local}".removeprefix(".")
+                    found.append(Finding("tensor-missing", expected, module, name))
+    return found
+
+
+def _pairs(
+    planned: Planned, checkpoint: Checkpoint, dense: Checkpoint, findings: list[Finding]
+) -> list[Pair]:
+    """The tensors that are not quantized, with their originals."""
+    pairs = []
+    stored = [*planned.others]
+    for plan in planned.plans:
+        stored += [entry for local, entry in plan.entries.items() if local == "bias"]
+    for entry in stored:
+        module = entry.name.rpartition(".")[0]
+        original = dense.entries.get(entry.name)
+        if original is None:
+            quantization = any(f.module == module for f in findings)
+            if not quantization:
+                expected = "only what is in the dense checkpoint"
+                findings.append(Finding("tensor-surplus", expected, module, entry.name))
+        elif original.shape != entry.shape:
+            bits, expected = str(list(entry.shape)), str(list(original.shape))
+            findings.append(Finding("shape-wrong", expected, module, entry.name, bits=bits))
+        elif entry.dtype in DTYPES and original.dtype in DTYPES and entry.shape:
+            pairs.append(Pair(entry, original))
+    modules = {name.rpartition(".")[0] for name in checkpoint.names}
+    for name in dense.names:
+        module, _, local = name.rpartition(".")
+        absent = name not in checkpoint.entries
+        if absent and (module not in modules or local != "weight"):
+            expected = "what the dense checkpoint has"
+            findings.append(Finding("tensor-missing", expected, module, name))
+    return pairs
+
+
+def _compare(pair: Pair) -> list[Finding]:
+    """A tensor that passes through has the bits of its original, cast to its dtype."""
+    count, first, bits, expected = 0, None, "", ""
+    for start, stop in pieces(pair.stored, 1):
+        stored, dense = (read_rows(entry, start, stop) for entry in (pair.stored, pair.dense))
+        with np.errstate(all="ignore"):
+            dense = dense.astype(stored.dtype)
+        wrong = bits_of(stored) != bits_of(dense)
+        if wrong.any() and first is None:
+            place = at_first(wrong)
+            first = (place[0] + start, *place[1:])
+            bits, expected = value_text(stored[place]), value_text(dense[place])
+        count += int(wrong.sum())
+    if first is None:
+        return []
+    module = pair.stored.name.rpartition(".")[0]
+    total = int(np.prod(pair.stored.shape))
+    return [
+        Finding("tensor-differs", expected, module, pair.stored.name, first, bits, count, total)
+    ]
