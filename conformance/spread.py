@@ -8,6 +8,8 @@ from multiprocessing import get_context
 from socket import create_connection
 from typing import TypeVar
 
+from .orphans import leave_with_parent
+
 __all__ = ["spread"]
 
 Item = TypeVar("Item")
@@ -48,7 +50,7 @@ def spread(
 def _by_processes(
     function: Callable[[Item], Result], items: Sequence[Item], jobs: int
 ) -> Iterator[Result]:
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), leave_with_parent) as pool:
         try:
             yield from pool.map(function, items)
         except BrokenProcessPool as error:

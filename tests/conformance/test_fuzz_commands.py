@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 import safetensors
 from hypothesis import given
+from hypothesis import strategies as st
 
+from qparity.conformance.checkpoint import open_checkpoint
 from qparity.conformance.cli import main
+from qparity.conformance.compression import compress_checkpoint
+from qparity.reference import preset_name_to_scheme
 from tests.conformance.checkpoint_files import model
 from tests.conformance.test_fuzz_checkpoint import CONFIG, MANY, damaged
 
@@ -63,6 +67,61 @@ def test_a_mutant_is_compressed_or_refused(
         assert wrong.removesuffix("\n").isprintable()
     assert [path.name for path in tmp_path.iterdir()] == ["dense"]
     assert {path.name: path.read_bytes() for path in dense.iterdir()} == files
+
+
+PRESETS = ("W4A16_ASYM", "NVFP4", "MXFP6A16", "FP8_BLOCK", "W8A8")
+LARGE = model({"up.weight": np.linspace(-3, 5, 2 * 256, dtype=np.float32).reshape(2, 256)})
+
+
+@pytest.fixture(scope="module")
+def compressed(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[str, bytes]]:
+    """A weight under one preset of each format, as files."""
+    folder = tmp_path_factory.mktemp("compressed")
+    (folder / "dense.safetensors").write_bytes(LARGE)
+    dense, found = open_checkpoint(folder / "dense.safetensors"), {}
+    for preset in PRESETS:
+        compress_checkpoint(dense, preset_name_to_scheme(preset), folder / preset)
+        found[preset] = {path.name: path.read_bytes() for path in (folder / preset).iterdir()}
+    return found
+
+
+@MANY
+@given(preset=st.sampled_from(PRESETS), data=st.data(), against=st.booleans())
+def test_a_mutant_is_inspected_or_refused(
+    preset: str,
+    data: st.DataObject,
+    against: bool,
+    compressed: Mapping[str, Mapping[str, bytes]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever the bytes: a verdict, or one line; and nothing is written."""
+    files = {name: data.draw(damaged((content,))) for name, content in compressed[preset].items()}
+    out = write(tmp_path / "out", files)
+    (tmp_path / "dense.safetensors").write_bytes(LARGE)
+    options = ["--against", str(tmp_path / "dense.safetensors")] if against else []
+    code, told, wrong = run(["inspect", str(out), *options], capsys)
+    assert code in (0, 1, 2, 5)
+    if code == 2:
+        assert (told, wrong.count("\n")) == ("", 1)
+        assert wrong.removesuffix("\n").isprintable()
+    else:
+        assert (bool(told), wrong) == (True, "")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == files
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_compressed_are_sound(
+    preset: str,
+    compressed: Mapping[str, Mapping[str, bytes]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is damaged above is what its config claims, and what its dense weight gives."""
+    out = write(tmp_path / "out", compressed[preset])
+    (tmp_path / "dense.safetensors").write_bytes(LARGE)
+    arguments = ["inspect", str(out), "--against", str(tmp_path / "dense.safetensors")]
+    assert run(arguments, capsys)[0] == 0
 
 
 @pytest.mark.parametrize("seed", [DENSE])

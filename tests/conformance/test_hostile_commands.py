@@ -4,14 +4,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qparity.conformance.cli import main
-from tests.conformance.checkpoint_files import fields, joined, sharded, sound
+from tests.conformance.checkpoint_files import fields, joined, model, sharded, sound
 from tests.conformance.test_hostile_checkpoint import CONFIGS, FILES, INDEXES, PLACES
 
 COMMANDS = {
     "compress": ("compress", "{}", "--scheme", "FP8", "--out", "out"),
+    "inspect": ("inspect", "{}"),
     "verify": ("verify", "numpy", "--weights", "{}"),
 }
 
@@ -66,17 +68,56 @@ def test_a_place_that_is_no_checkpoint_is_one_line(
     check_refused(command, made(place), capsys, place)
 
 
-@pytest.mark.parametrize(
-    "content", [content for content, _ in CONFIGS] + [b'{"quantization_config": 1}']
-)
+@pytest.mark.parametrize("command", ["compress", "inspect"])
+@pytest.mark.parametrize("content", [content for content, _ in CONFIGS])
 def test_a_damaged_config_is_one_line(
-    content: bytes, place: Path, capsys: pytest.CaptureFixture[str]
+    content: bytes, command: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every damage of a config ends the commands that need one."""
     (place / "model").mkdir()
     (place / "model" / "model.safetensors").write_bytes(sound())
     (place / "model" / "config.json").write_bytes(content)
-    check_refused("compress", place / "model", capsys, place)
+    check_refused(command, place / "model", capsys, place)
+
+
+BLOCKS = {"strategy": "block", "block_structure": [2**40, 2**40], "type": "float"}
+SENSELESS: tuple[object, ...] = (
+    *(1, [], "compressed-tensors", True, {"config_groups": 1}, {"config_groups": []}),
+    *({"config_groups": {"a": 1}}, {"config_groups": {"a": {}}}, {"config_groups": {"a": ["x"]}}),
+    *({"config_groups": {"FP8": ["re:("]}}, {"config_groups": {"FP8": ["re:(((a+)+)+)+$"]}}),
+    {"config_groups": {"FP8": ["Linear"]}, "ignore": 1, "format": 1, "quantization_status": []},
+    {"config_groups": {"FP8": ["Linear"]}, "ignore": [1], "format": "dense", "kv_cache_scheme": 1},
+    {"config_groups": {"a": {"targets": 1, "weights": {}}}},
+    {"config_groups": {"a": {"targets": ["Linear"], "weights": {"num_bits": 10**60}}}},
+    {"config_groups": {"a": {"targets": ["Linear"], "weights": {"num_bits": 1e300}}}},
+    {"config_groups": {"a": {"targets": ["Linear"], "weights": {"group_size": 2**62}}}},
+    {"config_groups": {"a": {"targets": ["Linear"], "weights": {"block_structure": [2**62, 1]}}}},
+    {"config_groups": {"a": {"targets": ["Linear"], "weights": BLOCKS}}},
+)
+
+
+@pytest.mark.parametrize("config", SENSELESS, ids=lambda config: str(config)[:60])
+def test_a_senseless_config_is_told(
+    config: object, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """JSON that is no quantization_config is a violation or unreadable, at once; never a crash."""
+    arrays = {
+        f"{'a' * 40}.weight": np.ones((2, 32), np.float16),
+        "b.weight": np.ones((2, 32), np.int8),
+        "b.weight_scale": np.full((1, 1), np.nan, np.float16),
+        "c.weight_packed": np.ones((2, 32), np.int32),
+        "c.weight_scale": -np.ones((2, 1), np.float16),
+        "c.weight_shape": np.array([-1, 1 << 62]),
+    }
+    (place / "model.safetensors").write_bytes(model(arrays))
+    (place / "config.json").write_text(json.dumps({"quantization_config": config}))
+    before = sorted(place.rglob("*"))
+    with pytest.raises(SystemExit) as exit_:
+        main(["inspect", str(place)])
+    captured = capsys.readouterr()
+    assert exit_.value.code in (1, 2)
+    assert captured.err.count("\n") == (exit_.value.code == 2)
+    assert sorted(place.rglob("*")) == before
 
 
 def test_a_companion_out_of_the_folder_is_not_copied(
