@@ -21,7 +21,7 @@ class BuiltIn:
     Attributes:
         module: name of the module, relative to this folder.
         factory: a function of the module that takes ``device``; empty if the module is the backend.
-        device: where the arrays live.
+        device: where the arrays live, or of what library the casts are.
         library: what must be installed; empty if nothing must.
         extra: the extra of qparity that installs it.
     """
@@ -46,6 +46,9 @@ BUILT_IN: Mapping[str, BuiltIn] = MappingProxyType(
         ),
         "torchao:cpu": BuiltIn("torchao", "TorchAO", "cpu", "torchao", "peers"),
         "torchao:cuda": BuiltIn("torchao", "TorchAO", "cuda", "torchao", "peers"),
+        "ml_dtypes": BuiltIn("casts", "Casts", "ml_dtypes"),
+        "gfloat": BuiltIn("casts", "Casts", "gfloat", "gfloat", "peers"),
+        "onnx": BuiltIn("casts", "Casts", "onnx", "onnx", "peers"),
     }
 )
 

@@ -52,6 +52,8 @@ def _compressor(scheme: QuantizationScheme, theirs: Any, format: str | None) -> 
     if name not in BaseCompressor.registered_names():
         raise NotImplementedError(f"compressed-tensors {RELEASE} has no format {name}")
     made = BaseCompressor.get_value_from_registry(name)
+    if name == "dense" and not hasattr(made, "can_compress"):
+        raise NotImplementedError(f"compressed-tensors {RELEASE} keeps dense modules aside")
     if made.compress is BaseCompressor.compress:
         raise NotImplementedError(f"compressed-tensors {RELEASE} does not compress {name}")
     return made
