@@ -114,7 +114,7 @@ def test_a_mistake_is_seen(mistake: str) -> None:
     deadline=None,
     derandomize=True,
     database=None,
-    max_examples=25,
+    max_examples=12,
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(args=format_args(), seed=st.integers(0, 999))
