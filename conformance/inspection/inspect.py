@@ -87,8 +87,8 @@ def inspect_checkpoint(
     Raises:
         ValueError: if a file cannot be read, is damaged, or has no config; one line.
     """
-    checkpoint = open_checkpoint(path)
-    dense = None if against is None else open_checkpoint(against)
+    checkpoint = _opened(path, scheduler)
+    dense = None if against is None else _opened(against, scheduler)
     result = Inspection(str(path), None if against is None else str(against), environment())
     config = read_config(checkpoint.config, str(path))
     if config is None:
@@ -113,6 +113,11 @@ def inspect_checkpoint(
     result.modules.sort(key=lambda module: module.module)
     result.findings.sort(key=lambda finding: (finding.severity != VIOLATION, finding.place))
     return result
+
+
+def _opened(path: Path | str, scheduler: str | None) -> Checkpoint:
+    """A checkpoint whose files a worker in another folder finds as well."""
+    return open_checkpoint(path if scheduler is None else Path(path).absolute())
 
 
 def _run(task: Plan | Pair) -> tuple[int, ModuleReport | list[Finding]]:

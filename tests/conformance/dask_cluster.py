@@ -39,6 +39,8 @@ class Cluster:
 def cluster(folder: Path, after: int, workers: int = 2) -> Iterator[Cluster]:
     """Some workers that live, and one that is killed when it begins a task after so many."""
     (folder / "dies.py").write_text(DIES.format(tasks=after))
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -49,7 +51,11 @@ def cluster(folder: Path, after: int, workers: int = 2) -> Iterator[Cluster]:
     def started(kind: str, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *options]
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+            command,
+            cwd=elsewhere,
+            env=environment,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
         )
         stack.callback(process.wait)
         stack.callback(process.kill)
