@@ -116,32 +116,6 @@ def _eight_bit_scale(op: str, inputs: Inputs, _: object) -> bool:
     return bool(inputs["state_dict"]["weight_scale"].dtype.itemsize == 1)
 
 
-def _small_float_groups(op: str, inputs: Inputs, _: object) -> bool:
-    args = _args(inputs)
-    if op not in (*_QPARAMS, "compress", "decompress") or args is None or args.is_mx:
-        return False
-    return args.type == "float" and args.num_bits in (4, 6, 8) and args.group_size == 32
-
-
-def _vanishing_eps(op: str, inputs: Inputs, expected: Mapping[str, Array]) -> bool | Array:
-    args = _args(inputs)
-    if op not in _QPARAMS or args is None or args.scale_dtype is None:
-        return False
-    eps = float(ml_dtypes.finfo(args.scale_dtype).eps) if args.scale_dtype.kind != "u" else 1.0
-    return np.asarray(expected["scale"].dtype.type(eps) == 0) & np.ones(
-        expected["scale"].shape, bool
-    )
-
-
-def _scale_of_higher_rank(op: str, inputs: Inputs, expected: Mapping[str, Array]) -> bool:
-    del expected
-    if op not in _CODES:
-        return False
-    x = inputs["x_q"] if op == "dequantize" else inputs["x"]
-    operands = [inputs[name] for name in ("scale", "zero_point", "global_scale") if name in inputs]
-    return any(operand is not None and operand.ndim > x.ndim for operand in operands)
-
-
 def _group_order(op: str, inputs: Inputs, _: object) -> bool:
     return op in ("compress", "decompress") and "weight_g_idx" in inputs["state_dict"]
 
@@ -167,12 +141,5 @@ COMPRESSED_TENSORS: tuple[Declared, ...] = (
     ),
     Declared("deviation 8", "the scale is stored in the working dtype", _stored_scale),
     Declared("clarification: 8-bit scales", "e4m3 and e5m2 raise, uint8 wraps", _eight_bit_scale),
-    Declared(
-        "clarification: groups of 32",
-        "float groups of 32 are stored by the exponent of the scale",
-        _small_float_groups,
-    ),
-    Declared("clarification: vanishing eps", "eps of scale_dtype is 0", _vanishing_eps),
-    Declared("clarification: higher rank", "the broadcast shape", _scale_of_higher_rank, "shape"),
     Declared("clarification: weight_g_idx", "0.20 passes it by", _group_order),
 )
