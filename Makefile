@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # What is measured: the tests of both folders, but for slow ones that reach no other branch.
 SLOW_ORACLES := arithmetic format_args formats imports mutants packing qparams quantize rounding
 SLOW := $(SLOW_ORACLES:%=tests/reference/test_%_oracle.py)
-SLOW_COMMANDS := html junit determinism fuzz_checkpoint fuzz_commands hostile_commands spread cluster_commands
+SLOW_COMMANDS := html junit determinism faults law_strength own_cells fuzz_checkpoint fuzz_commands hostile_commands spread cluster_commands
 SLOW += $(SLOW_COMMANDS:%=tests/conformance/test_%.py)
 TESTS := $(wildcard tests/reference/test_*.py tests/conformance/test_*.py)
 MEASURED := $(filter-out $(SLOW),$(TESTS))
