@@ -17,6 +17,7 @@ from .commands import (
     lab,
     laws,
     operations,
+    plot,
     replay,
     report,
     self_test,
@@ -25,7 +26,7 @@ from .commands import (
 from .commands.console import EXIT_CODES, complain
 
 _COMMANDS = (
-    *(verify, inspect, explain, compress, replay, gen, check, laws),
+    *(verify, inspect, explain, plot, compress, replay, gen, check, laws),
     *(compare, lab, self_test, report, operations),
 )
 _INTERRUPTED = 130

@@ -1,0 +1,136 @@
+"""``qparity plot``: pictures of formats, schemes, tensors and backends."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ml_dtypes
+import numpy as np
+
+from qparity.reference import FORMATS, QuantizationArgs
+
+from .. import pictures
+from ..bits import Array
+from ..guard import CASE_TIMEOUT, guarded
+from ..pictures.canvas import check_path
+from ..scheme_file import SCHEME, load_schemes
+from ..weights import SAMPLE, matrices, read_tensors
+from .aside import speaking_aside
+from .load import load
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SIDES = ("weights", "input_activations", "output_activations")
+_DTYPES = ("float32", "bfloat16", "float16")
+
+
+def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type for it
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "plot",
+        help="draw a format, a scheme, a tensor, or where two differ",
+        epilog="exit codes: 0 drawn, 2 bad usage or input",
+    )
+    kinds = parser.add_subparsers(required=True, metavar="KIND")
+
+    def kind(name: str, what: str, draw: Callable[[argparse.Namespace], "Figure"]) -> Any:  # noqa: ANN401 - as above
+        found = kinds.add_parser(name, help=what, description=what)
+        found.add_argument("--out", type=Path, required=True, metavar="FILE.png|svg")
+        found.set_defaults(run=run, draw=draw)
+        return found
+
+    line = kind("number-line", "the values of a format and their gaps", _number_line)
+    line.add_argument("format", metavar="FORMAT|SCHEME", help="float4_e2m1fn, int4, ...")
+    stairs = kind("staircase", "what a scheme makes of each number, and the error", _staircase)
+    stairs.add_argument("scheme", metavar=SCHEME)
+    stairs.add_argument(
+        "--range", nargs=2, type=float, default=(-1.0, 1.0), metavar=("LOW", "HIGH")
+    )
+    error = kind("error", "relative error against magnitude", _error)
+    error.add_argument("schemes", nargs="+", metavar=SCHEME)
+    codes = kind("histogram", "a tensor against the codes that it uses", _histogram)
+    codes.add_argument("scheme", metavar=SCHEME)
+    codes.add_argument("--weights", type=Path, default=SAMPLE, metavar="FILE.safetensors")
+    codes.add_argument("--tensor", metavar="NAME", help="default: the first matrix")
+    two = kind("schemes", "which of two schemes is nearer, by value and range", _schemes)
+    two.add_argument("schemes", nargs=2, metavar=SCHEME)
+    differ = kind("backends", "where the codes of two backends differ, by tie and scale", _backends)
+    differ.add_argument("scheme", metavar=SCHEME)
+    differ.add_argument("backends", nargs=2, metavar="BACKEND")
+    differ.add_argument("--dtype", choices=_DTYPES, default="float32", help="default: float32")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    check_path(options.out)
+    pictures.save(options.draw(options), options.out)
+    return 0
+
+
+def _number_line(options: argparse.Namespace) -> "Figure":
+    row = FORMATS.get(options.format)
+    return pictures.number_line(_args_of(options.format)[1].code_format if row is None else row)
+
+
+def _staircase(options: argparse.Namespace) -> "Figure":
+    name, args = _args_of(options.scheme)
+    low, high = options.range
+    return pictures.staircase(args, name=name, low=low, high=high)
+
+
+def _error(options: argparse.Namespace) -> "Figure":
+    return pictures.relative_error(dict(_args_of(name) for name in options.schemes))
+
+
+def _histogram(options: argparse.Namespace) -> "Figure":
+    name, args = _args_of(options.scheme)
+    found = matrices(read_tensors(options.weights))
+    tensor = options.tensor or next(iter(sorted(found)), None)
+    if tensor not in found:
+        allowed = ", ".join(sorted(found)[:8]) or "a file with a 2-D float tensor"
+        raise ValueError(f"tensor: {tensor!r} is not in {options.weights}; allowed: {allowed}")
+    return pictures.histogram(found[tensor], args, name=name, of=tensor.removesuffix(".weight"))
+
+
+def _schemes(options: argparse.Namespace) -> "Figure":
+    first, second = (_args_of(name) for name in options.schemes)
+    return pictures.schemes(first, second)
+
+
+def _backends(options: argparse.Namespace) -> "Figure":
+    _, args = _args_of(options.scheme)
+    dtype = np.dtype(getattr(ml_dtypes, options.dtype, options.dtype))
+    plain = _per_row(args)
+    first, second = ((name, _codes(name, plain)) for name in options.backends)
+    with speaking_aside():
+        return pictures.backends(first, second, plain, dtype)
+
+
+def _codes(name: str, args: QuantizationArgs) -> Callable[[Array, Array], Array]:
+    with speaking_aside():
+        backend: Any = guarded(load(name), CASE_TIMEOUT)
+    if getattr(backend, "quantize", None) is None:
+        raise ValueError(f"backend: {name!r} has no quantize; allowed: one that has")
+
+    def codes(x: Array, scale: Array) -> Array:
+        native = backend.from_numpy(x), backend.from_numpy(scale)
+        return np.asarray(backend.to_numpy(backend.quantize(*native, None, args)))
+
+    return codes
+
+
+def _per_row(args: QuantizationArgs) -> QuantizationArgs:
+    """The same codes with one scale a row."""
+    return QuantizationArgs(num_bits=args.num_bits, type=args.type, strategy="channel")
+
+
+def _args_of(name: str) -> tuple[str, QuantizationArgs]:
+    """The name and the args of the first side that a scheme quantizes."""
+    shown, scheme = next(iter(load_schemes([name]).items()))
+    for side in _SIDES:
+        args = getattr(scheme, side)
+        if isinstance(args, QuantizationArgs):
+            return shown.rpartition(":")[2], args
+    raise ValueError(f"scheme: {name!r} quantizes nothing; allowed: one that does")

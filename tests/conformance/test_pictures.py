@@ -1,0 +1,163 @@
+"""Pictures are drawn from the reference's numbers, and are written whole or not at all."""
+
+import builtins
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qparity.conformance import pictures
+from qparity.conformance.cli import main
+from qparity.conformance.pictures.coded import codes_of_row, values_of
+from qparity.conformance.weights import SAMPLE
+from qparity.reference import FORMATS, QuantizationArgs, preset_name_to_scheme
+
+MINE = "from qparity.backends.numpy_backend import *\n"
+
+
+def run(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """The command in this process."""
+    with pytest.raises(SystemExit) as exit_:
+        main(["plot", *arguments])
+    captured = capsys.readouterr()
+    assert isinstance(exit_.value.code, int)
+    return exit_.value.code, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "suffix"),
+    [
+        (["number-line", "float4_e2m1fn"], ".png"),
+        (["number-line", "W4A16_ASYM"], ".svg"),
+        (["staircase", "W4A16_ASYM", "--range", "-1", "3"], ".svg"),
+        (["error", "MXFP4", "NVFP4", "W8A8"], ".svg"),
+        (["histogram", "NVFP4"], ".png"),
+        (["histogram", "W4A16_ASYM"], ".svg"),
+        (["schemes", "NVFP4", "MXFP4"], ".png"),
+        (["backends", "W8A8", "numpy", "numpy"], ".svg"),
+    ],
+    ids=str,
+)
+def test_every_kind_is_drawn(
+    arguments: list[str], suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file is a picture of its kind, and nothing is left beside it."""
+    out = tmp_path / f"picture{suffix}"
+    assert run([*arguments, "--out", str(out)], capsys) == (0, "", "")
+    assert [*tmp_path.iterdir()] == [out]
+    start = b"\x89PNG" if suffix == ".png" else b"<?xml"
+    assert out.read_bytes().startswith(start)
+
+
+def test_the_same_picture_has_the_same_bytes(tmp_path: Path) -> None:
+    """No date and no random name is in a picture."""
+    files = [tmp_path / name for name in ("a.svg", "b.svg")]
+    for file in files:
+        pictures.save(pictures.number_line(FORMATS["int4"]), file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_text_is_at_least_8_points() -> None:
+    """Every label, tick and legend of a picture can be read in print."""
+    args = preset_name_to_scheme("NVFP4").weights
+    assert args is not None
+    figure = pictures.relative_error({"NVFP4": args})
+    from matplotlib.text import Text
+
+    figure.canvas.draw()
+    sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]  # type: ignore[attr-defined]
+    exponents = 0.7
+    assert min(sizes) >= 8
+    assert min(sizes) * exponents > 5
+
+
+def test_a_difference_between_backends_is_drawn(tmp_path: Path) -> None:
+    """A division by reciprocal is seen in the title and in the marks; none where it is equal."""
+    del tmp_path
+    args = QuantizationArgs(strategy="channel")
+
+    def divided(x: np.ndarray, s: np.ndarray) -> np.ndarray:
+        return np.rint(x / s)
+
+    def multiplied(x: np.ndarray, s: np.ndarray) -> np.ndarray:
+        return np.rint(x * (np.float32(1) / s))
+
+    f32 = np.dtype(np.float32)
+    differ = pictures.backends(("a", divided), ("b", multiplied), args, f32)
+    alike = pictures.backends(("a", divided), ("b", divided), args, f32)
+    titles = [figure.axes[0].get_title() for figure in (differ, alike)]
+    shares = [float(re.search(r"at ([\d.]+) %", title).group(1)) for title in titles]  # type: ignore[union-attr]
+    assert shares[0] > 1
+    assert shares[1] == 0
+    assert len(differ.axes[0].lines) == 1
+    assert not alike.axes[0].lines
+
+
+def test_the_numbers_drawn_are_those_of_the_reference() -> None:
+    """A range of 7.5 has scale 1 in four bits: values are their codes."""
+    args = QuantizationArgs(num_bits=4, group_size=16)
+    x = np.array([0.5, 1.5, -9, 6.6], np.float32)
+    assert values_of(x, -7.5, 7.5, args).tolist() == [0, 2, -8, 7]
+    assert codes_of_row(x, -7.5, 7.5, args).tolist() == [0, 2, -8, 7]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["number-line", "int4", "--out", "a.pdf"], "out: 'a.pdf' is not allowed"),
+        (["number-line", "int4", "--out", "gone/a.png"], "out: gone/a.png"),
+        (["number-line", "float16", "--out", "a.png"], "format: float16 has 16 bits"),
+        (["number-line", "no", "--out", "a.png"], "'no'"),
+        (["staircase", "UNQUANTIZED", "--out", "a.png"], "quantizes nothing"),
+        (["staircase", "W8A8", "--range", "1", "1", "--out", "a.png"], "range: 1.0 to 1.0"),
+        (["error", *["W8A8"] * 5, "W4A16", "--out", "a.pnG"], "a.pnG"),
+        (
+            ["error", "W8A8", "W4A16", "FP8", "NVFP4", "MXFP4", "--out", "a.png"],
+            "SCHEME: 5 are given",
+        ),
+        (
+            ["histogram", "W8A8", "--weights", str(SAMPLE), "--tensor", "no", "--out", "a.png"],
+            "tensor: 'no'",
+        ),
+        (["backends", "W8A8", "numpy", "nobody", "--out", "a.png"], "'nobody' is unknown"),
+        (["backends", "W8A8", "lacking_one", "numpy", "--out", "a.png"], "has no quantize"),
+        (["frobnicate"], "invalid choice"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str],
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is wrong is named in one line, the exit code is 2, and no file is written."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    (tmp_path / "lacking_one.py").write_text(MINE + "del quantize\n")
+    code, out, err = run(arguments, capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert named in err
+    assert not list(tmp_path.glob("a.*"))
+
+
+def test_a_missing_matplotlib_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the extra, the command says which one to install."""
+    imported = builtins.__import__
+
+    def without(name: str, *a: object, **k: object) -> object:
+        if name.split(".")[0] == "matplotlib":
+            raise ModuleNotFoundError(name)
+        return imported(name, *a, **k)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    code, _, err = run(["number-line", "int4", "--out", str(tmp_path / "a.png")], capsys)
+    assert (code, err) == (
+        2,
+        "qparity: plot: matplotlib is not installed; pip install qparity[plots]\n",
+    )
