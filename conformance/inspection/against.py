@@ -25,6 +25,7 @@ from ..checkpoint.read import read_entry, read_rows
 from .expected import PACKED_FLOATS, WORKING, codes_name
 from .finding import NOTE, Finding, at_first, value_text
 from .plan import Plan
+from .why import why_codes
 
 __all__ = ["Against", "compare_with_dense"]
 
@@ -144,7 +145,7 @@ class _Comparison:
         differ: Array,
     ) -> None:
         """The codes against those of the stored qparams, and of the recomputed ones."""
-        tally = Tally()
+        tally, whys = Tally(), list[str]()
         bad_given = np.zeros(differ.shape, bool)
         bad_made = np.zeros(differ.shape, bool)
         self.blamed = np.zeros(differ.shape, bool)
@@ -170,9 +171,12 @@ class _Comparison:
                 self.blamed |= stale.reshape(differ.shape)
                 keep = wrong & ~stale[unit]
             tally.add(keep, self._shown(stored), self._shown(expected), start)
+            if keep.any():
+                whys.append(why_codes(stored, expected, self.args.num_bits))
         self.consistent = ~bad_given
         if tally.count:
-            self._found("code-differs", tally.expected, codes_name(self.plan.format), tally)
+            hint = whys[0] if len(set(whys)) == 1 else ""
+            self._found("code-differs", tally.expected, codes_name(self.plan.format), tally, hint)
 
     def _quantized(
         self,

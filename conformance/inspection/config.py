@@ -132,6 +132,11 @@ def _scheme(config: Config, name: str, group: object) -> QuantizationScheme | No
             values[side] = _args(config, group[side], f"{where}.{side}")
             if values[side] is None:
                 return None
+            if side == "weights" and values[side].dynamic:
+                found = repr(values[side].dynamic)
+                expected = "false: weights are not quantized at run time"
+                where_ = f"{where}.weights.dynamic"
+                config.findings.append(Finding("config-invalid", expected, "", where_, bits=found))
     values["format"] = _format(config, group.get("format"), f"{where}.format")
     try:
         scheme = QuantizationScheme(**values)

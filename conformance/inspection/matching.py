@@ -51,7 +51,7 @@ def classes_of(name: str, locals_: Iterable[str], rank: int, quantized: bool) ->
         quantized: whether there are scales, codes or the like.
     """
     last = name.rpartition(".")[2]
-    if rank >= 2 and (quantized or rank == 2):
+    if quantized or rank == 2:
         if _EMBEDDING.search(last):
             return ("Embedding", "Linear") if quantized else ("Embedding",)
         return ("Linear",)

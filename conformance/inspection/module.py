@@ -117,7 +117,12 @@ def _logical_shape(
         if told is not None and told != shape:
             findings.append(_wrong_shape_tensor(plan, told, shape))
         return shape
-    if codes is None or len(codes.shape) < 2:
+    if codes is not None and len(codes.shape) < 2:
+        bits = str(list(codes.shape))
+        wrong = Finding("shape-wrong", "rows and columns", plan.module, codes.name, bits=bits)
+        findings.append(wrong)
+        return None
+    if codes is None:
         return told
     scale = plan.entries.get("weight_scale")
     size = args.group_size if args.group_size and args.group_size > 0 else 0

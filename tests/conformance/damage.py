@@ -510,3 +510,15 @@ def codes_missing(tensors: Tensors, config: Json) -> None:
     """There are no codes."""
     tensors.pop("weight_packed", None)
     tensors.pop("weight", None)
+
+
+@damage("W4A16", "config-invalid")
+def dynamic_weights(tensors: Tensors, config: Json) -> None:
+    """The config says that weights are quantized at run time."""
+    group(config)["weights"]["dynamic"] = True
+
+
+@damage("FP8", "shape-wrong")
+def codes_flat(tensors: Tensors, config: Json) -> None:
+    """The codes are one row of all, and have lost their shape."""
+    tensors["weight"] = tensors["weight"].reshape(-1)

@@ -1,6 +1,7 @@
 """Inspections of the goldens, and of copies of them that are damaged in one way each."""
 
 import json
+from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from qparity.reference import (
     pack_to_int32,
     preset_name_to_scheme,
     quantize,
+    unpack_from_int32,
 )
 from tests.conformance.checkpoint_files import model
 from tests.conformance.damage import DAMAGES, MODULE, Damage
@@ -231,3 +233,25 @@ def test_tensors_that_pass_through_are_compared(tmp_path: Path) -> None:
     assert found["tensor-differs"].place == "norm.weight[2]"
     assert found["tensor-missing"].tensor == "layers.3.up.weight"
     assert found["tensor-surplus"].tensor == "embed_tokens.weight"
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (lambda codes: codes.reshape(-1, 2)[:, ::-1].reshape(codes.shape), "pair of columns"),
+        (lambda codes: codes.T, "transposed"),
+        (lambda codes: codes[::-1], "reverse order"),
+        (lambda codes: ((codes & 15) - 8).astype(np.int8), "two's complement"),
+        (lambda codes: codes - (codes > 0), "one step"),
+        (lambda codes: codes // 2, ""),
+    ],
+)
+def test_codes_are_explained(rule: Callable[[Array], Array], words: str, tmp_path: Path) -> None:
+    """Codes that one careless rule made of the right ones are a violation that names the rule."""
+    tensors, config = (deepcopy(part) for part in golden("W4A16"))
+    codes = unpack_from_int32(tensors["weight_packed"], 4, (384, 384))
+    tensors["weight_packed"] = pack_to_int32(np.ascontiguousarray(rule(codes), np.int8), 4)
+    found = inspect_checkpoint(written(tmp_path, tensors, config), DENSE).findings
+    (finding,) = (f for f in found if f.id == "code-differs")
+    assert words in finding.hint
+    assert bool(words) == bool(finding.hint)
