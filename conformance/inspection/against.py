@@ -5,9 +5,8 @@ ones they were made with: those that are stored (then they are taken as given, a
 those of min/max (then what is stored is stale, and wrong).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import lcm
 from typing import Any
 
 import ml_dtypes
@@ -15,16 +14,13 @@ import numpy as np
 
 from qparity import reference
 from qparity.reference import QuantizationArgs
-from qparity.reference.mx import mx_code, scale_of_mx_code
 
 from ..bits import Array, bits_of
-from ..calibrate import span_of
 from ..checkpoint import CheckpointError
-from ..checkpoint.dtypes import DTYPES
-from ..checkpoint.read import read_entry, read_rows
 from .expected import PACKED_FLOATS, WORKING, codes_name
 from .finding import NOTE, Finding, at_first, value_text
 from .plan import Plan
+from .stored import Stored
 from .why import why_codes
 
 __all__ = ["Against", "compare_with_dense"]
@@ -102,32 +98,26 @@ def compare_with_dense(plan: Plan, shape: Shape, whole: bool) -> Against:
         return Against("", [note])
 
 
-class _Comparison:
-    """A module whose tensors have their dtypes and shapes, and its dense weight."""
+class _Comparison(Stored):
+    """The steps of the comparison."""
 
     def __init__(self, plan: Plan, args: QuantizationArgs, shape: Shape) -> None:
-        assert plan.dense is not None
-        self.plan, self.args, self.shape, self.dense = plan, args, shape, plan.dense
-        self.entries = plan.entries
-        self.dtype = self._working_dtype()
-        self.g_idx = self._optional("weight_g_idx")
-        if self.g_idx is not None and (self.g_idx < 0).any():
-            self.g_idx = None
-        self.whole = self._optional("weight_global_scale")
+        super().__init__(plan, args, shape)
+        self.whole = self.optional("weight_global_scale")
         self.result = Against()
         self.rules: set[str] = set()
 
     def run(self) -> Against:
         """Compare the global scale, then scales and zero-points, then codes."""
-        span = self._span()
+        span = self.span()
         if not all(np.isfinite(bound.astype(np.float64)).all() for bound in span):
             expected = "a dense weight without NaN or infinities"
             self._found("dense-not-finite", expected, "weight")
             return self.result
-        scale, zero_point = self._stored_qparams()
+        scale, zero_point = self.stored_qparams()
         used, given = self._global_scale(span, scale)
         made, made_zp = self._minmax(span, used)
-        stale = bits_of(self._as_stored(made)) != bits_of(self._stored("weight_scale", made.shape))
+        stale = bits_of(self.as_stored(made)) != bits_of(self.stored("weight_scale", made.shape))
         if zero_point is not None:
             stale_zp = bits_of(made_zp) != bits_of(zero_point)
         else:
@@ -150,14 +140,14 @@ class _Comparison:
         bad_made = np.zeros(differ.shape, bool)
         self.blamed = np.zeros(differ.shape, bool)
         self.differing_codes: list[tuple[int, Array, Array, Array]] = []
-        for start, stop in self._pieces():
-            weight = self._weight(start, stop)
-            stored = self._stored_codes(start, stop)
+        for start, stop in self.pieces():
+            weight = self.weight(start, stop)
+            stored = self.stored_codes(start, stop)
             expected, wrong = self._quantized(weight, scale, zero_point, used, start, stop, stored)
             if not wrong.any():
                 tally.total += wrong.size
                 continue
-            unit = self._units(start, stop)
+            unit = self.units(start, stop)
             touched = np.zeros(differ.size, bool)
             touched[unit[wrong]] = True
             bad_given |= touched.reshape(differ.shape)
@@ -170,7 +160,7 @@ class _Comparison:
                 stale = (differ & touched.reshape(differ.shape) & ~bad_made).reshape(-1)
                 self.blamed |= stale.reshape(differ.shape)
                 keep = wrong & ~stale[unit]
-            tally.add(keep, self._shown(stored), self._shown(expected), start)
+            tally.add(keep, self.shown(stored), self.shown(expected), start)
             if keep.any():
                 whys.append(why_codes(stored, expected, self.args.num_bits))
         self.consistent = ~bad_given
@@ -217,7 +207,7 @@ class _Comparison:
         stop: int,
         options: Mapping[str, Any],
     ) -> Array:
-        rows = self._rows_of_scale(start, stop)
+        rows = self.rows_of_scale(start, stop)
         zero_point = options["zero_point"]
         packed_float = self.plan.format in PACKED_FLOATS
         codes = reference.quantize(
@@ -246,8 +236,8 @@ class _Comparison:
         ordinary = not observer or observer.endswith("minmax")
         either = stale | stale_zp
         mostly = int((~either).sum()) * 2 > either.size and ordinary
-        stored = self._stored("weight_scale", made.shape)
-        pairs = [("scale-differs", "weight_scale", stale, stored, self._as_stored(made))]
+        stored = self.stored("weight_scale", made.shape)
+        pairs = [("scale-differs", "weight_scale", stale, stored, self.as_stored(made))]
         if zero_point is not None:
             pairs.append(("zero-point-differs", "weight_zero_point", stale_zp, zero_point, made_zp))
         as_given = False
@@ -281,12 +271,12 @@ class _Comparison:
         made = reference.generate_gparam(*span)
         if bits_of(made).item() == bits_of(whole).item():
             return whole, False
-        stored = self._stored("weight_scale", scale.shape)
+        stored = self.stored("weight_scale", scale.shape)
         agreement = []
         for candidate in (whole, made):
             with np.errstate(all="ignore"):
                 local, _ = self._minmax(span, candidate)
-            agreement.append(float((bits_of(self._as_stored(local)) == bits_of(stored)).mean()))
+            agreement.append(float((bits_of(self.as_stored(local)) == bits_of(stored)).mean()))
         if agreement[1] > agreement[0]:
             tally = Tally(1, 1, (0,), value_text(whole[0]), value_text(made[0]))
             inverse = bits_of(np.float32(1) / made).item() == bits_of(whole).item()
@@ -304,8 +294,8 @@ class _Comparison:
             lows, highs = [span[0]], [span[1]]
         else:
             lows, highs = [], []
-            for start, stop in self._pieces():
-                weight = self._weight(start, stop)
+            for start, stop in self.pieces():
+                weight = self.weight(start, stop)
                 if self.g_idx is not None:
                     weight = weight[:, np.argsort(self.g_idx, kind="stable")]
                 low, high = reference.minmax(weight, self.args)
@@ -314,103 +304,6 @@ class _Comparison:
         low, high = np.concatenate(lows), np.concatenate(highs)
         scale, zero_point = reference.calculate_qparams(low, high, self.args, whole)
         return scale.astype(self.dtype), zero_point
-
-    def _stored_qparams(self) -> tuple[Array, Array | None]:
-        """Scale in a working dtype, zero-point in its own, as ``quantize`` takes them."""
-        stored = np.atleast_1d(read_entry(self.entries["weight_scale"]))
-        if stored.dtype == np.uint8:
-            scale = scale_of_mx_code(stored).astype(self.dtype)
-        else:
-            scale = stored.astype(self.dtype) if stored.dtype.itemsize == 1 else stored
-        entry = self.entries.get("weight_zero_point")
-        if entry is None or self.args.symmetric:
-            return scale, None
-        zero_point = np.atleast_1d(read_entry(entry))
-        if entry.dtype == "I32":
-            shape = (self.shape[0], scale.shape[-1])
-            zero_point = reference.unpack_from_int32(zero_point, self.args.num_bits, shape, 0)
-        return scale, zero_point
-
-    def _as_stored(self, scale: Array) -> Array:
-        """A scale as it lies on disk."""
-        if self.args.is_mx:
-            return mx_code(scale)
-        dtype = self.args.resolved_scale_dtype
-        if dtype is not None:
-            return reference.round_to_quantized_type_dtype(
-                scale, dtype, cast_to_original_dtype=False
-            )
-        return scale
-
-    def _stored_codes(self, start: int, stop: int) -> Array:
-        """The stored codes of some rows: int8, float8, or the values of packed floats."""
-        entry = self.entries[codes_name(self.plan.format)]
-        data, columns = read_rows(entry, start, stop), self.shape[1]
-        if self.plan.format == "pack-quantized":
-            return reference.unpack_from_int32(data, self.args.num_bits, (stop - start, columns))
-        bits = PACKED_FLOATS.get(self.plan.format)
-        if bits is None:
-            return data
-        unpack = reference.unpack_fp4_from_uint8 if bits == 4 else reference.unpack_fp6_from_uint8
-        return unpack(data, stop - start, columns)
-
-    def _shown(self, codes: Array) -> Array:
-        """Codes by the bits that a reader of the file would see."""
-        if self.plan.format not in PACKED_FLOATS:
-            return codes
-        return np.asarray(codes.astype(self.args.code_format.dtype))
-
-    def _units(self, start: int, stop: int) -> Array:
-        """Of each element of some rows the flat index of its scale."""
-        rows = np.arange(start, stop)[:, None]
-        columns = np.arange(self.shape[1])[None, :]
-        args = self.args
-        if args.strategy == "tensor":
-            return np.zeros((stop - start, self.shape[1]), np.int64)
-        if args.strategy == "channel":
-            return rows + 0 * columns
-        if args.strategy == "block":
-            height, width = args.block_structure or (1, 1)
-            return (rows // height) * -(-self.shape[1] // width) + columns // width
-        size = args.group_size or 1
-        group = columns // size if self.g_idx is None else self.g_idx[None, :].astype(np.int64)
-        return rows * (self.shape[1] // size) + group
-
-    def _rows_of_scale(self, start: int, stop: int) -> slice:
-        if self.args.strategy == "tensor":
-            return slice(None)
-        height = self.args.block_structure[0] if self.args.block_structure else 1
-        return slice(start // height, -(-stop // height))
-
-    def _pieces(self) -> Iterator[tuple[int, int]]:
-        rows, columns = self.shape
-        unit = lcm(32, self.args.block_structure[0] if self.args.block_structure else 1)
-        step = max(_ELEMENTS // columns // unit, 1) * unit
-        for start in range(0, rows, step):
-            yield start, min(start + step, rows)
-
-    def _span(self) -> tuple[Array, Array]:
-        spans = [span_of(self._weight(*piece)) for piece in self._pieces()]
-        low, high = (np.concatenate(bounds) for bounds in zip(*spans, strict=True))
-        return span_of(low)[0], span_of(high)[1]
-
-    def _weight(self, start: int, stop: int) -> Array:
-        return read_rows(self.dense, start, stop).astype(self.dtype, copy=False)
-
-    def _working_dtype(self) -> np.dtype[Any]:
-        """The dtype that the weight was quantized in: its own, or that of the scale or config."""
-        tag = self.entries["weight_scale"].dtype
-        if tag not in WORKING or self.args.resolved_scale_dtype is not None:
-            names = {"bfloat16": "BF16", "float16": "F16", "float32": "F32", "float64": "F64"}
-            tag = names.get(self.plan.dtype or "", self.dense.dtype)
-        dtype: np.dtype[Any] = DTYPES[tag]
-        return dtype
-
-    def _stored(self, local: str, shape: Shape) -> Array:
-        return np.atleast_1d(read_entry(self.entries[local])).reshape(shape)
-
-    def _optional(self, local: str) -> Array | None:
-        return read_entry(self.entries[local]) if local in self.entries else None
 
     def _adds_zero(self) -> bool:
         return self.plan.format not in PACKED_FLOATS
