@@ -1,14 +1,19 @@
 """``qparity inspect``: exit codes, text, JSON and the page."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from qparity.conformance.cli import main
 from tests.conformance.damage import DAMAGES, MODULE
+from tests.conformance.dask_cluster import ROOT, cluster
 from tests.conformance.test_html import HOSTILE, Page
-from tests.conformance.test_inspection import DENSE, damaged, golden, written
+from tests.conformance.test_inspection import DENSE, damaged, golden, several, written
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -143,3 +148,24 @@ def test_expressions_that_never_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(SystemExit) as exit_:
         main(["inspect", str(folder)])
     assert exit_.value.code == 2
+
+
+def test_a_worker_that_dies_changes_nothing(tmp_path: Path) -> None:
+    """Workers of a dask cluster, one of which is killed, make the report that one process makes."""
+    folder = several(tmp_path)
+    reports = []
+    with cluster(tmp_path, after=1) as made:
+        for options in (("--jobs", "1"), ("--scheduler", made.address)):
+            ran = subprocess.run(
+                [
+                    *(sys.executable, "-P", "-m", "qparity.conformance", "inspect", str(folder)),
+                    *("--against", str(folder / "dense"), "--json", "-", *options),
+                ],
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            reports.append(json.loads(ran.stdout))
+        assert made.dying.wait(timeout=60) == -signal.SIGKILL
+    assert reports[0] == reports[1]
