@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 # What is measured: the tests of both folders, but for slow ones that reach no other branch.
 SLOW_ORACLES := arithmetic format_args formats imports mutants packing qparams quantize rounding
 SLOW := $(SLOW_ORACLES:%=tests/reference/test_%_oracle.py)
-SLOW_COMMANDS := html junit determinism faults law_strength own_cells fuzz_checkpoint fuzz_commands hostile_commands spread cluster_commands
+SLOW_COMMANDS := pictures html junit determinism faults law_strength own_cells fuzz_checkpoint fuzz_commands hostile_commands spread cluster_commands
 SLOW += $(SLOW_COMMANDS:%=tests/conformance/test_%.py)
 TESTS := $(wildcard tests/reference/test_*.py tests/conformance/test_*.py)
 MEASURED := $(filter-out $(SLOW),$(TESTS))
@@ -31,7 +31,7 @@ PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help verify test check lint bench clean
+.PHONY: help verify test check lint docs bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ lint: $(DEV_STAMP) ## lint, format, types: under a minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(DEV_STAMP) ## build the study pages into build/site; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 bench: $(DEV_STAMP) ## measure speed against the peers
 	$(BIN)/python benchmarks/cpu.py
@@ -72,5 +75,5 @@ $(USER_STAMP): $(VENV_MADE) $(PINS)
 	@touch $@
 
 $(DEV_STAMP): $(VENV_MADE) $(PINS)
-	$(PIP_INSTALL) --editable '.[torch,conformance,peers,plots,dask,dev]'
+	$(PIP_INSTALL) --editable '.[torch,conformance,peers,plots,docs,dask,dev]'
 	@touch $@ $(USER_STAMP)
