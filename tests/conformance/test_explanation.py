@@ -239,6 +239,19 @@ def test_the_command_shows_every_step(capsys: pytest.CaptureFixture[str]) -> Non
         assert shown in out
 
 
+def test_codes_that_no_checkpoint_holds_say_so(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A scheme of formats as data is explained up to section 7, and the rest is not silent."""
+    made = (
+        "from qparity.reference import FormatArgs\nARGS = FormatArgs(code_format='float6_e3m2fn')\n"
+    )
+    (tmp_path / "own.py").write_text(made)
+    code, out, _ = run([f"{tmp_path / 'own.py'}:ARGS", "0.3"], capsys)
+    assert code == 0
+    assert "section 8 is left out" in out
+
+
 def test_the_command_explains_weights_and_diffs(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
