@@ -27,7 +27,9 @@ def main() -> None:
     """Add reports to the inputs, or make the page."""
     parser = argparse.ArgumentParser(description="Make docs/parity.md from JSON reports.")
     parser.add_argument("--add", type=Path, action="append", default=[], metavar="REPORT.json")
-    parser.add_argument("--options", default="", help="of verify, as the reports were made")
+    parser.add_argument(
+        "--options", default="", help="of verify as the reports were made, and NAME=VALUE before it"
+    )
     options = parser.parse_args()
     for path in options.add:
         add(path, options.options)
@@ -54,6 +56,7 @@ def trimmed(report: Json, options: str) -> dict[str, Any]:
         lines = [line for line in found.get("lines", []) if line]
         fault = (check["diagnosis"] or {}).get("fault", "")
         few = {"lines": lines[-3:], "label": found.get("label", ""), "fault": fault}
+        few["error"] = check["detail"] if check["status"] == "ERROR" else ""
         checks.append({name: check.get(name) for name in KEPT} | few)
     names = ("backend", "level", "seed", "environment")
     return {name: report[name] for name in names} | {"options": options, "checks": checks}
@@ -63,7 +66,7 @@ def page(paths: Iterable[Path]) -> str:
     """The page of all inputs."""
     reports = {path.name.removesuffix(".json.gz"): json.loads(_text(path)) for path in paths}
     parts = [RULES.read_text().rstrip(), "", "## Reports", ""]
-    for name, report in reports.items():
+    for name, report in sorted(reports.items()):
         parts += [*_section(report, reports.get(f"{name}-float32")), ""]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -71,8 +74,10 @@ def page(paths: Iterable[Path]) -> str:
 def _section(report: Json, other: Json | None) -> list[str]:
     environment = report["environment"]
     versions = ", ".join(f"{n} {environment[n]}" for n in VERSIONS if n in environment)
-    options = f" {report['options']}" if report["options"] else ""
-    command = f"qparity verify {report['backend']} --level {report['level']}{options}"
+    verify = f"qparity verify {report['backend']} --level {report['level']}"
+    options = str(report["options"])
+    before = options.split()[0] if options and not options.startswith("-") else ""
+    command = " ".join(f"{before} {verify} {options.removeprefix(before).strip()}".split())
     lines = [f"### {_title(report)}", "", f"`{command}`, seed {report['seed']}; {versions}", ""]
     lines += ["| Operation | dtype | Cases | Differ | Named cause | Smallest counterexample |"]
     lines += ["|---|---|---:|---:|---|---|"]
@@ -105,17 +110,21 @@ def _row(op: str, dtype: str, checks: list[Json], others: Iterable[Json] | None)
     cases, total, differ = (sum(c[n] for c in checks) for n in ("cases", "elements", "differing"))
     declared: dict[str, int] = defaultdict(int)
     faults: dict[str, int] = defaultdict(int)
+    errors: dict[str, int] = defaultdict(int)
     for check in checks:
         for name, count in (check["declared"] or {}).items():
             declared[name] += count
         if check["differing"]:
             faults[check["fault"] or _reason(check)] += check["differing"]
+        if check.get("error"):
+            errors[check["error"]] += 1
     causes = [f"{name} ({n:,})" for name, n in _most(faults)]
     causes += [f"{name} ({n:,})" for name, n in _most(declared)]
+    causes += [f"{_cell(name)} ({n} of {len(checks)} checks)" for name, n in _most(errors)]
     if differ and others is not None:
         same = _grouped(others).get((op, dtype), [])
         if same:
-            left = sum(c["differing"] for c in same)
+            left = sum(c["differing"] + sum((c["declared"] or {}).values()) for c in same)
             causes.append(f"under compute_dtype float32: {left:,} differ")
     example = _example(checks) if differ else ""
     count = f"{differ + sum(declared.values()):,} of {total:,}"
@@ -134,7 +143,7 @@ def _reason(check: Json) -> str:
             return _cell(text.split(" of type ")[0][:90])
         if text.startswith("took longer"):
             return "took longer than the limit"
-    return f"see the counterexample of {check['check']}"
+    return "no named cause"
 
 
 def _example(checks: Iterable[Json]) -> str:

@@ -58,8 +58,41 @@ def test_row_names_count_cause_example_and_rule(parity: ModuleType, tmp_path: Pa
     assert "### torchao 0.1, cuda, judged by compute_dtype float32" in page
     assert "`qparity verify torchao:cuda --level quick --compute-dtype float32`" in page
     row = next(line for line in page.splitlines() if "10 of 100" in line)
-    assert "fma (7); deviation 1 (3); under compute_dtype float32: 0 differ" in row
+    assert "fma (7); deviation 1 (3); under compute_dtype float32: 3 differ" in row
     assert "int8: x 1 / expected a \\| b" in row
+
+
+def test_a_variable_stands_before_the_command(parity: ModuleType, tmp_path: Path) -> None:
+    """A variable in the options is set before the command, and the options stand after it."""
+    path = tmp_path / "ct.json"
+    path.write_text(json.dumps(report(0)))
+    parity.add(path, "CT_ENFORCE_EAGER=1 --op quantize")
+    page = parity.page([tmp_path / "ct.json.gz"])
+    command = "CT_ENFORCE_EAGER=1 qparity verify torchao:cuda --level quick --op quantize"
+    assert f"\n`{command}`, seed 0" in page
+
+
+def test_a_check_in_error_says_so(parity: ModuleType, tmp_path: Path) -> None:
+    """What a check in error says stands in its row, with the number of such checks."""
+    unstable = report(7)
+    checks = unstable["checks"]
+    assert isinstance(checks, list)
+    checks[0] |= {"status": "ERROR", "detail": "answers differently"}
+    path = tmp_path / "ao.json"
+    path.write_text(json.dumps(unstable))
+    parity.add(path, "")
+    page = parity.page([tmp_path / "ao.json.gz"])
+    assert "deviation 1 (3); answers differently (1 of 1 checks)" in page
+
+
+def test_sections_are_in_the_order_of_their_names(parity: ModuleType, tmp_path: Path) -> None:
+    """A report stands before the reports whose names begin with its own."""
+    for name, options in (("ao-float32", "--compute-dtype float32"), ("ao", "")):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(report(7)))
+        parity.add(path, options)
+    page = parity.page(sorted(tmp_path.glob("*.json.gz")))
+    assert page.index("### torchao 0.1, cuda\n") < page.index("### torchao 0.1, cuda, judged")
 
 
 def test_inputs_are_the_same_for_the_same_report(parity: ModuleType, tmp_path: Path) -> None:
