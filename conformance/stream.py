@@ -72,12 +72,14 @@ def make_questions(
     conditions = [(name, text) for name, _, text in wanted]
     sources = [cases_meeting(conditions, check, seed, nan) for check in checks]
     made = 0
-    while sources and made < number:
+    while sources:
         for source in tuple(sources):
+            if made >= number:
+                return
             case = next(source, None)
             if case is None:
                 sources.remove(source)
-            elif made < number:
+            else:
                 yield Question(Header(op, made, number, seed), case)
                 made += 1
     if made < number:

@@ -6,12 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from qparity.conformance import stream
 from qparity.conformance.array_text import decode_array, encode_array
 from qparity.conformance.case import Case, expected_outputs
 from qparity.conformance.case_file import case_to_json
@@ -23,6 +25,7 @@ from qparity.conformance.line import (
     decode_fields,
     inputs_text,
 )
+from qparity.conformance.only import cases_meeting
 from qparity.conformance.operations import public_operations
 from qparity.conformance.stream import Question, make_questions, questions_of, read_lines
 from qparity.conformance.stream import write_line as line_of
@@ -113,6 +116,19 @@ def test_a_case_comes_back_from_its_fields(op: str) -> None:
         back = case_of(op, decode_fields(iter(text.split(" "))))
         asked, came = (Case(op, contiguous(case.inputs)) for case in (question.case, back))
         assert case_to_json(came) == case_to_json(asked)
+
+
+def test_no_more_cases_are_made_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream of three cases takes one from each of three checks, and leaves the others alone."""
+    made = []
+
+    def counted(*given: Any) -> Iterator[Case]:  # noqa: ANN401 - as the original's
+        for case in cases_meeting(*given):
+            made.append(case)
+            yield case
+
+    monkeypatch.setattr(stream, "cases_meeting", counted)
+    assert len(list(make_questions("pack_to_int32", number=3))) == len(made) == 3
 
 
 def contiguous(value: Any) -> Any:  # noqa: ANN401 - any input
