@@ -49,7 +49,7 @@ coverage: $(DEV_STAMP) ## the branches of reference/ and conformance/ that all t
 lint: $(DEV_STAMP) ## lint, format, types: under a minute
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 
 docs: $(DEV_STAMP) ## build the study pages into build/site; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

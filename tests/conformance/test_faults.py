@@ -1,7 +1,7 @@
 """Planted faults: small, named, and found by the checks of the operations that they name."""
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ ELSEWHERE = [
 ]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def cases_of(check: Check, examples: int) -> Cases:
     """The cases that ``quick`` runs of a check, and what the reference returns."""
     with np.errstate(all="ignore"):
@@ -43,11 +43,11 @@ def cases_of(check: Check, examples: int) -> Cases:
         return [(case, expected_outputs(case)) for case in every]
 
 
-def spread_checks(op: str) -> Iterator[tuple[Check, int]]:
+@cache
+def spread_checks(op: str) -> Sequence[tuple[Check, int]]:
     """The checks of an operation as ``quick`` has them, far formats and dtypes after each other."""
     checks = plan("quick", [op], None, None)
-    for first in range(SPREAD):
-        yield from checks[first::SPREAD]
+    return [entry for first in range(SPREAD) for entry in checks[first::SPREAD]]
 
 
 def is_found(fault: Fault, op: str) -> bool:
