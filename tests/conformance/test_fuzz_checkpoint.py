@@ -1,4 +1,4 @@
-"""Damaged copies of sound checkpoints, as many as ``QPARITY_FUZZ_INPUTS`` says (200 by default).
+"""Damaged copies of sound checkpoints, as many as ``QPARITY_FUZZ_INPUTS`` says (100 by default).
 
 A longer run: ``QPARITY_FUZZ_INPUTS=100000 python -m pytest tests/conformance/test_fuzz_*.py``.
 """
@@ -18,7 +18,7 @@ from qparity.conformance.checkpoint import Checkpoint, CheckpointError, open_che
 from qparity.conformance.checkpoint.dtypes import BITS, DTYPES
 from tests.conformance.checkpoint_files import fields, joined, sharded, sound
 
-INPUTS = int(os.environ.get("QPARITY_FUZZ_INPUTS", "200"))
+INPUTS = int(os.environ.get("QPARITY_FUZZ_INPUTS", "100"))
 MANY = settings(
     max_examples=INPUTS,
     deadline=None,
