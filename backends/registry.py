@@ -38,6 +38,8 @@ BUILT_IN: Mapping[str, BuiltIn] = MappingProxyType(
         "numpy": BuiltIn("numpy_backend"),
         "torch:cpu": BuiltIn("torch_eager", "TorchBackend", "cpu", "torch", "torch"),
         "torch:cuda": BuiltIn("torch_eager", "TorchBackend", "cuda", "torch", "torch"),
+        "triton:cpu": BuiltIn("triton_fused", "TritonBackend", "cpu", "triton", "triton"),
+        "triton:cuda": BuiltIn("triton_fused", "TritonBackend", "cuda", "triton", "triton"),
         "compressed_tensors:cpu": BuiltIn(
             "compressed_tensors", "CompressedTensors", "cpu", "compressed_tensors", "peers"
         ),

@@ -1,0 +1,297 @@
+"""A weight to packed codes and stored scales, its scales made on the way."""
+
+import numpy as np
+import torch
+import triton
+
+from qparity.reference import QuantizationArgs, QuantizationScheme, infer_format
+
+from .compress_kernels import (
+    BYTES,
+    E4M3,
+    MOST_PARTIALS,
+    SCALES,
+    SMALL_FLOAT,
+    WORDS,
+    compress_blocks,
+    compress_units,
+    partial_amax,
+)
+from .pack_rows import pack_rows
+from .plan import TRITON_DTYPES, division, format_constants, global_constants, scale_constants
+from .scales import E4M3_SCALE, MADE_GLOBAL, MX_SCALE, NO_GLOBAL
+
+GROUPS = ("group", "tensor_group")
+# what each format holds: the type and bits of its codes (0: those that fit), whether MX
+_HOLDS = {
+    "pack-quantized": ("int", 0, False),
+    "nvfp4-pack-quantized": ("float", 4, False),
+    "mxfp4-pack-quantized": ("float", 4, True),
+    "mxfp6-pack-quantized": ("float", 6, True),
+    "mxfp8-quantized": ("float", 8, True),
+    "naive-quantized": ("", 8, False),
+    "float-quantized": ("", 8, False),
+    "int-quantized": ("", 8, False),
+}
+PACKED = ("pack-quantized", "nvfp4-pack-quantized", "mxfp4-pack-quantized", "mxfp6-pack-quantized")
+_PARTIALS_BLOCK = 4096
+_LONGEST_UNIT = 1 << 15
+PIECES = {8: torch.uint8, 16: torch.int16, 32: torch.int32}
+
+
+def compress_weight(
+    weight: torch.Tensor, scheme: QuantizationScheme, format: str | None = None
+) -> dict[str, torch.Tensor] | None:
+    """As ``composed.compress_weight``; None for what no kernel covers."""
+    args = scheme.weights
+    if args is None or type(args) is not QuantizationArgs or weight.ndim != 2:
+        return None
+    name = format or scheme.format or infer_format(scheme)
+    packed = name in PACKED
+    if not _suits(name, args) or (not args.symmetric and (not packed or args.strategy == "tensor")):
+        return None
+    whole = args.strategy == "tensor_group"
+    if args.strategy == "block":
+        made = None if packed else _blocks(weight, args)
+    else:
+        made = fused(weight, args, packed=packed, whole=MADE_GLOBAL if whole else NO_GLOBAL)
+    if made is None:
+        return None
+    result: dict[str, torch.Tensor] = {}
+    if whole:
+        result["weight_global_scale"] = made["global_scale"]
+    result["weight_scale"] = made["scale"]
+    codes = made["codes"]
+    if not packed:
+        result["weight"] = codes.view(torch.float8_e4m3fn if args.type == "float" else torch.int8)
+    elif args.type == "float":
+        result["weight_packed"] = codes.view(torch.uint8)
+    else:
+        result["weight_packed"] = codes
+        result["weight_shape"] = made["shape"]
+        if not args.symmetric:
+            result["weight_zero_point"] = pack_rows(made["zero_point"], args.num_bits)
+    return result
+
+
+def fused(
+    x: torch.Tensor,
+    args: QuantizationArgs,
+    *,
+    packed: bool,
+    whole: object,
+    global_scale: torch.Tensor | None = None,
+    stored: bool = True,
+    codes: bool = True,
+) -> dict[str, torch.Tensor] | None:
+    """Codes, scale and what else of the units of a 2-D ``x``; None where no kernel covers it.
+
+    Args:
+        x: (rows, columns), float16, bfloat16 or float32; not empty.
+        args: strategy ``group``, ``tensor_group``, ``channel``, ``token`` or ``tensor``.
+        packed: codes in int32 words, else one in a byte.
+        whole: how the global scale comes about: NO_GLOBAL, GIVEN_GLOBAL, MADE_GLOBAL.
+        global_scale: the given one.
+        stored: scales as a checkpoint stores them, else in the working dtype.
+        codes: whether codes are wanted.
+    """
+    has_global = whole is not NO_GLOBAL
+    if x.dtype not in TRITON_DTYPES or x.numel() == 0:
+        return None
+    codes_of, scale_of = format_constants(args), scale_constants(args, x.dtype, has_global)
+    if codes_of is None or scale_of is None:
+        return None
+    if not args.symmetric and (args.type != "int" or args.zp_dtype != np.int8):
+        return None
+    if x.stride(-1) != 1 or x.stride(0) < 0:
+        x = x.contiguous()
+    rows, cols = x.shape
+    one_unit = args.strategy == "tensor"
+    if args.strategy in GROUPS:
+        length = int(args.group_size or 0)
+        if length <= 0 or cols % length:
+            return None
+    elif args.strategy in ("channel", "token"):
+        length = cols
+    elif one_unit:
+        x = x.contiguous()
+        length = 1024
+    else:
+        return None
+    bits = args.code_format.bits
+    words_per_row = -(-cols * bits // 32)
+    flat = one_unit or (x.is_contiguous() and (not packed or (cols * bits) % 32 == 0))
+    flat_words = x.numel() * bits // 32 if flat else words_per_row
+    block = max(triton.next_power_of_2(length), 8 if flat else 32)
+    if block > _LONGEST_UNIT or (packed and codes and not _aligned(args, cols, bits, length)):
+        return None
+    piece = {4: 32, 2: 16, 6: 16}.get(bits, 8)
+    units_per_row = -(-x.numel() // length) if one_unit else cols // length
+    n_units = units_per_row if one_unit else rows * units_per_row
+    extent = x.numel() if flat else cols
+    scale_shape = (1,) if one_unit else (rows, units_per_row)
+
+    def empty(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        return torch.empty(shape, dtype=dtype, device=x.device)
+
+    working = torch.promote_types(x.dtype, torch.float32) if has_global else x.dtype
+    mode = scale_of["SCALE_MODE"]
+    coded = stored and mode in (E4M3_SCALE, MX_SCALE)
+    dtype = working
+    if stored and args.resolved_scale_dtype is not None and not coded:
+        dtype = getattr(torch, args.resolved_scale_dtype.name)
+    scale = empty(scale_shape, torch.uint8 if coded else dtype)
+    out = WORDS if packed else BYTES
+    if not codes:
+        out, code = SCALES, scale
+    elif packed:
+        code = empty((rows, words_per_row), torch.int32)
+    else:
+        code = empty((rows, cols), torch.uint8)
+    result = {"codes": code}
+    zero_point = scale
+    if not args.symmetric:
+        result["zero_point"] = zero_point = empty(scale_shape, torch.int8)
+    shape = scale
+    with_shape = packed and codes and args.type == "int"
+    if with_shape:
+        result["shape"] = shape = empty((2,), torch.int64)
+    with_shape = with_shape and not one_unit
+    if one_unit and "shape" in result:
+        result["shape"] = torch.tensor((rows, cols), dtype=torch.int64, device=x.device)
+    partial, count = scale, 0
+    if one_unit or whole is MADE_GLOBAL:
+        x = x.contiguous()
+        steps = triton.next_power_of_2(
+            triton.cdiv(x.numel(), _PARTIALS_BLOCK * MOST_PARTIALS.value)
+        )
+        count = triton.cdiv(x.numel(), _PARTIALS_BLOCK * steps)
+        partial = empty((count,), torch.int32)
+        partial_amax[(count,)](
+            x, partial, x.numel(), BLOCK=_PARTIALS_BLOCK, STEPS=steps, num_warps=8
+        )
+    if whole is MADE_GLOBAL:
+        global_scale = result["global_scale"] = empty((1,), torch.float32)
+    tile, warps, lanes = _shape_of_tile(block, bits)
+    units = max(1, tile // block)
+    fp6 = args.type == "float" and args.num_bits == 6
+    compress_units[(triton.cdiv(n_units, units),)](
+        x,
+        code.view(PIECES[piece]) if packed and codes else code,
+        scale,
+        zero_point,
+        shape,
+        scale if global_scale is None else global_scale,
+        partial,
+        n_units,
+        units_per_row,
+        length,
+        x.stride(0) if not one_unit else 0,
+        flat_words * (32 // piece),
+        count,
+        cols,
+        extent,
+        X=TRITON_DTYPES[x.dtype],
+        UNITS=units,
+        BLOCK=block,
+        LANES=lanes,
+        PIECE=piece,
+        FLAT=flat,
+        ROW_TAIL=not flat and length == cols,
+        WHOLE=block == length and (not one_unit or x.numel() % length == 0),
+        ONE_UNIT=one_unit,
+        SYMMETRIC=args.symmetric,
+        GLOBAL=whole,
+        **codes_of,
+        **scale_of,
+        **global_constants(x.dtype),
+        DIVISION=division(args, x.dtype, has_global),
+        POSITIVE_ZERO=codes_of["KIND"] is E4M3 or (args.type == "float" and not fp6),
+        OUT=out,
+        STORE_CODE=coded,
+        STORE_SHAPE=with_shape,
+        num_warps=warps,
+        enable_fp_fusion=False,
+    )
+    if coded and mode is E4M3_SCALE:
+        scale = scale.view(torch.float8_e4m3fn)
+    return result | {"scale": scale}
+
+
+def _blocks(x: torch.Tensor, args: QuantizationArgs) -> dict[str, torch.Tensor] | None:
+    """Codes and scales of the blocks of a 2-D ``x``."""
+    codes_of, scale_of = format_constants(args), scale_constants(args, x.dtype, whole=False)
+    if codes_of is None or scale_of is None or x.numel() == 0 or not args.symmetric:
+        return None
+    tall, wide = args.block_structure or (1, 1)
+    if x.dtype not in TRITON_DTYPES or codes_of["KIND"] is SMALL_FLOAT or tall * wide > 1 << 15:
+        return None
+    x = x if x.stride(1) == 1 and x.stride(0) >= 0 else x.contiguous()
+    rows, cols = x.shape
+    counts = (triton.cdiv(rows, tall), triton.cdiv(cols, wide))
+    coded = scale_of["SCALE_MODE"] is E4M3_SCALE
+    dtype = x.dtype
+    if args.resolved_scale_dtype is not None and not coded:
+        dtype = getattr(torch, args.resolved_scale_dtype.name)
+    scale = torch.empty(counts, dtype=torch.uint8 if coded else dtype, device=x.device)
+    codes = torch.empty((rows, cols), dtype=torch.uint8, device=x.device)
+    wanted = ("KIND", "MIN", "MAX")
+    compress_blocks[(counts[0] * counts[1],)](
+        x,
+        codes,
+        scale,
+        rows,
+        cols,
+        counts[1],
+        x.stride(0),
+        X=TRITON_DTYPES[x.dtype],
+        ROWS=tall,
+        COLS=wide,
+        TALL=triton.next_power_of_2(tall),
+        WIDE=triton.next_power_of_2(wide),
+        **{key: codes_of[key] for key in wanted},
+        **{key: scale_of[key] for key in ("SCALE_MODE", "SCALE", "SCALE_MAX", "EPS")},
+        DIVISION=division(args, x.dtype, whole=False),
+        STORE_CODE=coded,
+        num_warps=8,
+        enable_fp_fusion=False,
+    )
+    return {"codes": codes, "scale": scale.view(torch.float8_e4m3fn) if coded else scale}
+
+
+def _suits(name: str, args: QuantizationArgs) -> bool:
+    """Whether a format holds the codes, its scales are MX or not, and NVFP4 has a global one."""
+    if name not in _HOLDS:
+        return False
+    kind, bits, is_mx = _HOLDS[name]
+    fits = args.num_bits == bits or (args.type == "int" and bits in (0, 8))
+    two_levels = name == "nvfp4-pack-quantized"
+    return (
+        fits
+        and kind in ("", args.type)
+        and args.is_mx == is_mx
+        and (args.strategy == "tensor_group") == two_levels
+    )
+
+
+def _shape_of_tile(block: int, bits: int) -> tuple[int, int, int]:
+    """Elements of a program, its warps, and threads that share a unit; measured on an H100.
+
+    More elements a thread: what is computed once a unit is computed by fewer threads.
+    """
+    if block > 512:
+        return max(block, 2048), min(16, max(4, block // 1024)), block // 8
+    if block > 32:
+        return 2048, 2, max(1, block // 32)
+    if bits in (4, 8):
+        return (4096, 4, max(1, block // 16)) if bits == 4 else (2048, 4, block // 8)
+    return 2048, 4, block // 8
+
+
+def _aligned(args: QuantizationArgs, cols: int, bits: int, length: int) -> bool:
+    """Whether no piece of packed codes has codes of two units, but for the rest of a row."""
+    if args.strategy in ("channel", "token"):
+        return args.type == "int" or (cols * bits) % 32 == 0
+    if args.strategy == "tensor":
+        return (cols * bits) % 32 == 0
+    return length % 8 == 0 and (args.type == "int" or (cols * bits) % 32 == 0)

@@ -1,0 +1,313 @@
+"""The fused kernels: a tensor in; codes, scales and zero-points out, each element read once."""
+
+import triton
+import triton.language as tl
+
+from .arithmetic import (
+    POWER,
+    magnitude_bits,
+    narrow,
+    prepare_divisor,
+    quotient,
+    to_dtype,
+    widen,
+)
+from .codes import encode_e4m3, encode_float, encode_int
+from .scales import (
+    GIVEN_GLOBAL,
+    MADE_GLOBAL,
+    MX_SCALE,
+    NO_GLOBAL,
+    global_scale_of,
+    mx_code,
+    mx_scale,
+    round_scale,
+    symmetric_scale,
+)
+
+INT = tl.constexpr(0)
+SMALL_FLOAT = tl.constexpr(1)
+E4M3 = tl.constexpr(2)
+
+WORDS = tl.constexpr(0)  # codes packed into int32 words
+BYTES = tl.constexpr(1)  # a code in a byte
+SCALES = tl.constexpr(2)  # no codes
+
+MOST_PARTIALS = tl.constexpr(512)
+
+
+@triton.jit
+def partial_amax(x_ptr, partial_ptr, n, BLOCK: tl.constexpr, STEPS: tl.constexpr):
+    """The bits of the largest magnitude of each program's share of ``n`` elements in a row."""
+    start = tl.program_id(0).to(tl.int64) * (BLOCK * STEPS)
+    lane = tl.arange(0, BLOCK)
+    largest = tl.zeros([BLOCK], tl.int32)
+    for step in range(STEPS):
+        index = start + step * BLOCK + lane
+        x = tl.load(x_ptr + index, mask=index < n, other=0.0)
+        largest = tl.maximum(largest, magnitude_bits(widen(x)))
+    tl.store(partial_ptr + tl.program_id(0), tl.max(largest, axis=0))
+
+
+@triton.jit
+def amax_of_partials(partial_ptr, count, MOST: tl.constexpr):
+    """The largest of the partial maxima, as bits."""
+    lane = tl.arange(0, MOST)
+    return tl.max(tl.load(partial_ptr + lane, mask=lane < count, other=0), axis=0)
+
+
+@triton.jit(do_not_specialize=["n_units", "units_per_row", "n_partials", "extent"])
+def compress_units(
+    x_ptr,
+    codes_ptr,
+    scale_ptr,
+    zp_ptr,
+    shape_ptr,
+    global_ptr,
+    partial_ptr,
+    n_units,
+    units_per_row,
+    length,
+    stride_row,
+    pieces_per_row,
+    n_partials,
+    cols,
+    extent,
+    X: tl.constexpr,
+    UNITS: tl.constexpr,
+    BLOCK: tl.constexpr,
+    LANES: tl.constexpr,
+    PIECE: tl.constexpr,
+    FLAT: tl.constexpr,
+    ROW_TAIL: tl.constexpr,
+    WHOLE: tl.constexpr,
+    ONE_UNIT: tl.constexpr,
+    KIND: tl.constexpr,
+    BITS: tl.constexpr,
+    MANTISSA: tl.constexpr,
+    MIN_EXPONENT: tl.constexpr,
+    MIN: tl.constexpr,
+    MAX: tl.constexpr,
+    SYMMETRIC: tl.constexpr,
+    MX_MANTISSA: tl.constexpr,
+    MX_OFFSET: tl.constexpr,
+    SCALE_MODE: tl.constexpr,
+    SCALE: tl.constexpr,
+    SCALE_MAX: tl.constexpr,
+    EPS: tl.constexpr,
+    GLOBAL: tl.constexpr,
+    NUMERATOR: tl.constexpr,
+    TINY: tl.constexpr,
+    DIVISION: tl.constexpr,
+    POSITIVE_ZERO: tl.constexpr,
+    OUT: tl.constexpr,
+    STORE_CODE: tl.constexpr,
+    STORE_SHAPE: tl.constexpr,
+):
+    """``UNITS`` units, each ``length`` elements in a row with a scale of their own.
+
+    With ONE_UNIT all have the scale of the partial maxima. Rows are ``stride_row`` apart. A unit is
+    of LANES threads, if they suffice; each has 8 elements of every part. With ROW_TAIL it is a row,
+    whose last word is filled up with zeros.
+    """
+    unit = tl.program_id(0).to(tl.int64) * UNITS + tl.arange(0, UNITS)
+    within = unit < n_units
+    if FLAT:
+        # rows follow each other without a gap, in the tensor as in its codes
+        row = tl.zeros([UNITS], tl.int64)
+        first = unit * (BLOCK if WHOLE else length)
+    else:
+        row = unit // units_per_row
+        first = (unit - row * units_per_row) * (BLOCK if WHOLE else length)
+    start = row * stride_row + first
+    # part p has, of each lane, 8 elements in a row: what a thread loads at once
+    lane = tl.arange(0, LANES)[:, None] * 8 + tl.arange(0, 8)[None, :]
+    parts: tl.constexpr = BLOCK // (8 * LANES)
+    # eight codes fill as many pieces as they have bits, or fewer and wider ones
+    pieces: tl.constexpr = 8 * BITS // PIECE
+    xs = ()
+    for p in tl.static_range(parts):
+        column = (lane + p * 8 * LANES)[None, :, :]
+        mask = within[:, None, None]
+        if not WHOLE:
+            mask = mask & (column < length) & (first[:, None, None] + column < extent)
+        xs = xs + (widen(tl.load(x_ptr + start[:, None, None] + column, mask=mask, other=0.0)),)
+
+    if ONE_UNIT:
+        amax_bits = amax_of_partials(partial_ptr, n_partials, MOST_PARTIALS)
+        amax_bits = tl.full([UNITS], 0, tl.int32) + amax_bits
+    else:
+        largest = magnitude_bits(xs[0])
+        for p in tl.static_range(1, parts):
+            largest = tl.maximum(largest, magnitude_bits(xs[p]))
+        amax_bits = tl.max(tl.max(largest, axis=2), axis=1)
+    zero_point = tl.zeros([UNITS], tl.float32)
+    if SCALE_MODE == MX_SCALE:
+        scale = mx_scale(amax_bits, X, MX_MANTISSA, MX_OFFSET)
+    elif SYMMETRIC:
+        scale = symmetric_scale(amax_bits, X, (MAX - MIN) / 2)
+    else:
+        nan = amax_bits > 0x7F800000
+        least = tl.minimum(xs[0], 0.0)
+        most = tl.maximum(xs[0], 0.0)
+        for p in tl.static_range(1, parts):
+            least = tl.minimum(least, xs[p])
+            most = tl.maximum(most, xs[p])
+        lo = tl.min(tl.min(least, axis=2), axis=1)
+        hi = tl.max(tl.max(most, axis=2), axis=1)
+        # each of the operations to the dtype of x
+        span = tl.where(nan, float("nan"), to_dtype(hi - lo, X))
+        scale = to_dtype(tl.div_rn(span, tl.full([UNITS], MAX - MIN, tl.float32)), X)
+        zero_point = to_dtype(MIN - to_dtype(tl.div_rn(lo, scale), X), X)
+        known = zero_point == zero_point
+        zero_point = encode_int(tl.where(known, zero_point, 0.0), MIN, MAX).to(tl.float32)
+        zero_point = tl.where(known, zero_point, 0.0)
+
+    whole = tl.full([UNITS], 1.0, tl.float32)
+    if GLOBAL == GIVEN_GLOBAL:
+        whole = whole * tl.load(global_ptr)
+    elif GLOBAL == MADE_GLOBAL:
+        largest = amax_of_partials(partial_ptr, n_partials, MOST_PARTIALS)
+        whole = global_scale_of(tl.full([UNITS], 0, tl.int32) + largest, X, NUMERATOR, TINY)
+    if GLOBAL != NO_GLOBAL:
+        scale = whole * scale
+    scale = round_scale(scale, SCALE_MODE, SCALE, SCALE_MAX, EPS)
+    s = scale
+    if GLOBAL != NO_GLOBAL:
+        s = tl.div_rn(scale, whole)
+
+    keeps = within
+    if ONE_UNIT:
+        keeps = within & (unit == 0)
+    if not STORE_CODE:
+        tl.store(scale_ptr + unit, narrow(scale, scale_ptr.dtype.element_ty), mask=keeps)
+    elif SCALE_MODE == MX_SCALE:
+        tl.store(scale_ptr + unit, mx_code(scale), mask=keeps)
+    else:
+        tl.store(scale_ptr + unit, encode_e4m3(scale), mask=keeps)
+    if not SYMMETRIC:
+        tl.store(zp_ptr + unit, zero_point.to(tl.int8), mask=keeps)
+    if GLOBAL == MADE_GLOBAL:
+        tl.store(global_ptr + unit, whole, mask=within & (unit == 0))
+    if STORE_SHAPE:
+        tl.store(shape_ptr + unit, n_units // units_per_row + unit, mask=within & (unit == 0))
+        tl.store(shape_ptr + 1 + unit, cols + unit, mask=within & (unit == 0))
+
+    if OUT != SCALES:
+        k, divisor, r = prepare_divisor(s, DIVISION)
+        finite = (magnitude_bits(s) < 0x7F800000)[:, None, None]
+        for p in tl.static_range(parts):
+            x = xs[p]
+            y = quotient(
+                x,
+                k[:, None, None],
+                tl.broadcast_to(divisor[:, None, None], x.shape),
+                r[:, None, None],
+                DIVISION,
+            )
+            if GLOBAL == NO_GLOBAL and DIVISION != POWER:
+                # to the dtype of x
+                y = to_dtype(y, X)
+            if KIND == INT:
+                if not SYMMETRIC:
+                    y = y + zero_point[:, None, None]
+                    if GLOBAL == NO_GLOBAL:
+                        # to the dtype of x
+                        y = to_dtype(y, X)
+                # of a scale that is inf or NaN all codes are those of +0
+                code = tl.where(finite, encode_int(y, MIN, MAX), 0)
+            elif KIND == SMALL_FLOAT:
+                if POSITIVE_ZERO:
+                    y = y + 0.0
+                if BITS == 4:
+                    code = encode_float(y, BITS, MANTISSA, MIN_EXPONENT, MAX)
+                    code = tl.where(finite, code, 0)
+                else:
+                    y = tl.where(y == y, y, 0.0)
+                    code = encode_float(y, BITS, MANTISSA, MIN_EXPONENT, MAX)
+            else:
+                if POSITIVE_ZERO:
+                    y = y + 0.0
+                code = encode_e4m3(y)
+
+            column = (lane + p * 8 * LANES)[None, :, :]
+            mask = within[:, None, None]
+            if not WHOLE:
+                mask = mask & (column < length) & (first[:, None, None] + column < extent)
+            if OUT == BYTES:
+                at = (row * cols + first)[:, None, None] + column
+                tl.store(codes_ptr + at, code.to(tl.uint8), mask=mask)
+            else:
+                if KIND == INT:
+                    code = code + (1 << (BITS - 1))
+                    if not WHOLE:
+                        code = tl.where(mask, code, 0)
+                lane_of = tl.arange(0, LANES)[None, :]
+                piece = (lane_of + p * LANES) * pieces
+                base = (row * pieces_per_row)[:, None] + (first * BITS // PIECE)[:, None] + piece
+                keep = within[:, None] & (base < ((row + 1) * pieces_per_row)[:, None])
+                if not ROW_TAIL:
+                    keep = keep & ((lane_of + p * LANES) * 8 < length)
+                for w in tl.static_range(pieces):
+                    bit = tl.arange(0, 8) * BITS - PIECE * w
+                    up = code << tl.minimum(tl.maximum(bit, 0), 31)[None, None, :]
+                    down = code >> tl.minimum(tl.maximum(-bit, 0), 31)[None, None, :]
+                    inside = ((bit > -BITS) & (bit < PIECE))[None, None, :]
+                    share = tl.where(inside, tl.where(bit[None, None, :] >= 0, up, down), 0)
+                    packed = tl.sum(share, axis=2).to(codes_ptr.dtype.element_ty)
+                    if ROW_TAIL:
+                        keep = within[:, None] & (base + w < ((row + 1) * pieces_per_row)[:, None])
+                    tl.store(codes_ptr + base + w, packed, mask=keep)
+
+
+@triton.jit(do_not_specialize=["rows", "blocks_per_row"])
+def compress_blocks(
+    x_ptr,
+    codes_ptr,
+    scale_ptr,
+    rows,
+    cols,
+    blocks_per_row,
+    stride_row,
+    X: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLS: tl.constexpr,
+    TALL: tl.constexpr,
+    WIDE: tl.constexpr,
+    KIND: tl.constexpr,
+    MIN: tl.constexpr,
+    MAX: tl.constexpr,
+    SCALE_MODE: tl.constexpr,
+    SCALE: tl.constexpr,
+    SCALE_MAX: tl.constexpr,
+    EPS: tl.constexpr,
+    DIVISION: tl.constexpr,
+    STORE_CODE: tl.constexpr,
+):
+    """One block of (ROWS, COLS), symmetric codes of a byte; TALL and WIDE are powers of two."""
+    block = tl.program_id(0).to(tl.int64)
+    row = tl.arange(0, TALL)
+    column = tl.arange(0, WIDE)
+    mask = ((row < ROWS)[:, None]) & ((column < COLS)[None, :])
+    row = row + (block // blocks_per_row) * ROWS
+    column = column + (block % blocks_per_row) * COLS
+    mask = mask & (row < rows)[:, None] & (column < cols)[None, :]
+    x = widen(tl.load(x_ptr + row[:, None] * stride_row + column[None, :], mask=mask, other=0.0))
+    amax_bits = tl.full([1], 0, tl.int32) + tl.max(tl.max(magnitude_bits(x), axis=1), axis=0)
+    scale = symmetric_scale(amax_bits, X, (MAX - MIN) / 2)
+    scale = round_scale(scale, SCALE_MODE, SCALE, SCALE_MAX, EPS)
+    at = scale_ptr + block + tl.arange(0, 1)
+    if STORE_CODE:
+        tl.store(at, encode_e4m3(scale))
+    else:
+        tl.store(at, narrow(scale, scale_ptr.dtype.element_ty))
+    k, divisor, r = prepare_divisor(scale, DIVISION)
+    y = quotient(x, k[:, None], tl.broadcast_to(divisor[:, None], x.shape), r[:, None], DIVISION)
+    # to the dtype of x; -0.0 and the zero-point give +0
+    y = to_dtype(y, X) + 0.0
+    if KIND == INT:
+        finite = (magnitude_bits(scale) < 0x7F800000)[:, None]
+        code = tl.where(finite, encode_int(y, MIN, MAX), 0).to(tl.uint8)
+    else:
+        code = encode_e4m3(y)
+    tl.store(codes_ptr + row[:, None] * cols + column[None, :], code, mask=mask)

@@ -1,0 +1,104 @@
+"""Packed codes and stored scales to a weight, in one kernel; None for what it does not cover."""
+
+from collections.abc import Mapping
+
+import torch
+
+from qparity.reference import QuantizationArgs, QuantizationScheme, infer_format
+
+from .apply import dequantize_stored
+from .compress import GROUPS
+from .pack_rows import unpack_rows
+from .plan import TRITON_DTYPES
+
+_FLOAT_BITS = {"nvfp4-pack-quantized": 4, "mxfp4-pack-quantized": 4, "mxfp6-pack-quantized": 6}
+_PLAIN = ("naive-quantized", "int-quantized", "float-quantized", "mxfp8-quantized")
+_CODES = (torch.int8, torch.float8_e4m3fn)
+
+
+def decompress(
+    state_dict: Mapping[str, torch.Tensor], scheme: QuantizationScheme, format: str | None = None
+) -> dict[str, torch.Tensor] | None:
+    """As ``torch_eager.decompress``."""
+    args = scheme.weights
+    if args is None or type(args) is not QuantizationArgs or "weight_g_idx" in state_dict:
+        return None
+    name = format or scheme.format or infer_format(scheme)
+    stored, whole = state_dict.get("weight_scale"), state_dict.get("weight_global_scale")
+    bits = _FLOAT_BITS.get(name)
+    codes = state_dict.get("weight" if name in _PLAIN else "weight_packed")
+    if codes is None or stored is None or codes.ndim != 2 or stored.ndim == 0:
+        return None
+    if whole is not None and (bits != 4 or whole.dtype not in TRITON_DTYPES):
+        return None
+    scale = _empty_or_given_scale(stored, args, name)
+    if scale is None:
+        return None
+    loaded = None if scale is stored else scale
+    result = {key: value for key, value in state_dict.items() if key != "weight_packed"}
+    zero_point = state_dict.get("weight_zero_point")
+    packed = None
+    if bits is not None:
+        zero_point = None
+        if (args.type, args.num_bits, codes.dtype) != ("float", bits, torch.uint8):
+            return None
+        packed = (codes.shape[0], codes.shape[1] * 8 // bits)
+        codes = _as_words(codes)
+    elif name == "pack-quantized":
+        packed = _shape_of_codes(state_dict.get("weight_shape"), codes, stored, args)
+        if packed is None or codes.dtype != torch.int32:
+            return None
+        codes = codes.contiguous()
+        if not args.symmetric and args.strategy in ("group", "channel"):
+            if zero_point is None:
+                return None
+            shape = (packed[0], stored.shape[-1])
+            zero_point = unpack_rows(zero_point, args.num_bits, shape)
+            if zero_point is None:
+                return None
+            result["weight_zero_point"] = zero_point
+    elif name not in _PLAIN or codes.dtype not in _CODES:
+        return None
+    if codes is None:
+        return None
+    out = scale.dtype
+    if args.strategy not in GROUPS and whole is not None:
+        out = torch.promote_types(out, whole.dtype)
+    weight = dequantize_stored(
+        codes, stored, zero_point, args, out, whole, packed=packed, loaded_scale=loaded
+    )
+    return None if weight is None else result | {"weight": weight, "weight_scale": scale}
+
+
+def _empty_or_given_scale(
+    stored: torch.Tensor, args: QuantizationArgs, name: str
+) -> torch.Tensor | None:
+    """The scale as it is returned: the stored one, or in bfloat16, to be filled by the kernel."""
+    if stored.dtype == (torch.uint8 if args.is_mx else torch.float8_e4m3fn):
+        return torch.empty(stored.shape, dtype=torch.bfloat16, device=stored.device)
+    keeps = stored.dtype in TRITON_DTYPES and not name.startswith("mx") and not args.is_mx
+    return stored if keeps and (name not in _FLOAT_BITS or stored.dtype == torch.bfloat16) else None
+
+
+def _shape_of_codes(
+    shape: torch.Tensor | None, words: torch.Tensor, scale: torch.Tensor, args: QuantizationArgs
+) -> tuple[int, int] | None:
+    """The shape of packed codes; of groups without reading ``shape``, for which the host waits."""
+    if shape is None or shape.shape != (2,) or args.type != "int":
+        return None
+    if args.strategy in GROUPS and scale.ndim == 2 and args.group_size:
+        rows, cols = words.shape[0], scale.shape[1] * args.group_size
+    else:
+        rows, cols = (int(n) for n in shape)
+    fits = words.shape == (rows, -(-cols * args.num_bits // 32))
+    return (rows, cols) if fits else None
+
+
+def _as_words(packed: torch.Tensor) -> torch.Tensor | None:
+    """Bytes whose rows are whole words, as int32 (rows, words)."""
+    if packed.shape[1] % 4:
+        return None
+    packed = packed.contiguous()
+    if packed.data_ptr() % 4:
+        packed = packed.clone()
+    return packed.view(torch.int32)

@@ -1,0 +1,203 @@
+"""Kernels that quantize, dequantize, or both, with given scales: each element is read once."""
+
+import triton
+import triton.language as tl
+
+from .arithmetic import narrow, to_dtype, widen
+from .codes import decode_e4m3, decode_float, encode_e4m3, encode_float, encode_int
+from .compress_kernels import E4M3, INT
+
+QUANTIZE = tl.constexpr(0)
+DEQUANTIZE = tl.constexpr(1)
+FAKE_QUANTIZE = tl.constexpr(2)
+
+VALUES = tl.constexpr(0)  # an element is a number of the dtype of its pointer
+E4M3_CODES = tl.constexpr(1)  # an element is a byte
+PACKED_CODES = tl.constexpr(2)  # an element is some bits of the int32 words of its row
+
+
+@triton.jit
+def rounded(
+    y,
+    KIND: tl.constexpr,
+    BITS: tl.constexpr,
+    MANTISSA: tl.constexpr,
+    MIN_EXPONENT: tl.constexpr,
+    MIN: tl.constexpr,
+    MAX: tl.constexpr,
+):
+    """The value, in float32, of the code nearest to ``y``, saturated; NaN is +0, in e4m3 NaN."""
+    known = y == y
+    if KIND == E4M3:
+        value = decode_e4m3(encode_e4m3(y))
+        value = tl.where(known, value, float("nan"))
+    elif KIND == INT:
+        y = tl.where(known, y, 0.0)
+        value = encode_int(y, MIN, MAX).to(tl.float32)
+        # a zero keeps the sign of y
+        zero = (y.to(tl.int32, bitcast=True) & -0x80000000).to(tl.float32, bitcast=True)
+        value = tl.where(value == 0.0, zero, value)
+    else:
+        y = tl.where(known, y, 0.0)
+        if BITS == 4:
+            y = y + 0.0
+        code = encode_float(y, BITS, MANTISSA, MIN_EXPONENT, MAX)
+        value = decode_float(code, BITS, MANTISSA, MIN_EXPONENT)
+    return value
+
+
+@triton.jit
+def load_parameter(pointer, offset, mask, IS_E4M3: tl.constexpr):
+    """A scale or zero-point of each unit, in float32."""
+    value = tl.load(pointer + offset, mask=mask, other=1)
+    if IS_E4M3:
+        return decode_e4m3(value)
+    else:
+        return widen(value)
+
+
+@triton.jit(do_not_specialize=["rows"])
+def apply_scales(
+    x_ptr,
+    scale_ptr,
+    zp_ptr,
+    global_ptr,
+    loaded_ptr,
+    out_ptr,
+    rows,
+    cols,
+    stride_row,
+    pieces_per_row,
+    scale_row,
+    scale_col,
+    zp_row,
+    zp_col,
+    OP: tl.constexpr,
+    X: tl.constexpr,
+    S: tl.constexpr,
+    WORKING: tl.constexpr,
+    OUT: tl.constexpr,
+    IN: tl.constexpr,
+    HAS_ZP: tl.constexpr,
+    ZP_E4M3: tl.constexpr,
+    SCALE_E8M0: tl.constexpr,
+    SCALE_E4M3: tl.constexpr,
+    STORE_SCALE: tl.constexpr,
+    HAS_GLOBAL: tl.constexpr,
+    IN_FLOAT32: tl.constexpr,
+    KIND: tl.constexpr,
+    BITS: tl.constexpr,
+    MANTISSA: tl.constexpr,
+    MIN_EXPONENT: tl.constexpr,
+    MIN: tl.constexpr,
+    MAX: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLS: tl.constexpr,
+    SAME: tl.constexpr,
+    ROW_BLOCK: tl.constexpr,
+    COL_BLOCK: tl.constexpr,
+    PIECE: tl.constexpr,
+    OUT_E4M3: tl.constexpr,
+):
+    """A tile of (ROWS, COLS); SAME columns in a row have one scale.
+
+    Row r, column c has the scale at (r // ROW_BLOCK) * scale_row + (c // COL_BLOCK) * scale_col;
+    COL_BLOCK 0 is a whole row.
+    """
+    tiles = tl.cdiv(cols, COLS)
+    pid = tl.program_id(0)
+    row = (pid // tiles).to(tl.int64) * ROWS + tl.arange(0, ROWS)
+    part = (pid % tiles) * COLS + tl.arange(0, COLS // SAME) * SAME
+    unit_mask = (row < rows)[:, None] & (part < cols)[None, :]
+    unit_row = row[:, None]
+    if ROW_BLOCK > 1:
+        unit_row = unit_row // ROW_BLOCK
+    unit_col = part[None, :]
+    if COL_BLOCK > 0:
+        unit_col = unit_col // COL_BLOCK
+    else:
+        unit_col = unit_col * 0
+    scale = tl.load(
+        scale_ptr + unit_row * scale_row + unit_col * scale_col, mask=unit_mask, other=1
+    )
+    if SCALE_E8M0:
+        wide = scale.to(tl.int32)
+        scale = tl.maximum(wide << 23, 1 << 22).to(tl.float32, bitcast=True)
+    elif SCALE_E4M3:
+        scale = decode_e4m3(scale)
+    else:
+        scale = widen(scale)
+    if STORE_SCALE:
+        once = unit_mask
+        if COL_BLOCK > SAME:
+            once = once & (part % COL_BLOCK == 0)[None, :]
+        elif COL_BLOCK == 0:
+            once = once & (part == 0)[None, :]
+        at_unit = unit_row * scale_row + unit_col * scale_col
+        tl.store(loaded_ptr + at_unit, narrow(scale, loaded_ptr.dtype.element_ty), mask=once)
+    factor = scale
+    divisor = scale
+    if HAS_GLOBAL:
+        whole = tl.zeros([ROWS, COLS // SAME], tl.float32) + widen(tl.load(global_ptr))
+        divisor = tl.div_rn(scale, whole)
+        # to the dtype of s
+        factor = to_dtype(divisor, S)
+        if not IN_FLOAT32:
+            divisor = factor
+    if HAS_ZP:
+        zero_point = load_parameter(
+            zp_ptr, unit_row * zp_row + unit_col * zp_col, unit_mask, ZP_E4M3
+        )
+    col = part[:, None] + tl.arange(0, SAME)[None, :]
+    mask = (row < rows)[:, None, None] & (col < cols)[None, :, :]
+    at = row[:, None, None] * cols + col[None, :, :]
+
+    if IN == PACKED_CODES:
+        # eight codes fill as many pieces as they have bits, or fewer and wider ones
+        pieces: tl.constexpr = 8 * BITS // PIECE
+        eight = tl.arange(0, SAME // 8)[None, :] + (part // 8)[:, None]
+        first = (row * pieces_per_row)[:, None, None] + (eight * pieces)[None, :, :]
+        held = unit_mask[:, :, None] & (eight * 8 < cols)[None, :, :]
+        # int32 pieces hold all bits of eight codes of 4 bits; else 64 bits hold those of any
+        bits = tl.load(x_ptr + first, mask=held, other=0)
+        if PIECE < 32:
+            bits = bits.to(tl.int64) & ((1 << PIECE) - 1)
+            for w in tl.static_range(1, pieces):
+                more = tl.load(x_ptr + first + w, mask=held, other=0)
+                bits = bits | ((more.to(tl.int64) & ((1 << PIECE) - 1)) << (w * PIECE))
+        within_eight = tl.arange(0, 8)[None, None, None, :] * BITS
+        code = ((bits[:, :, :, None] >> within_eight) & ((1 << BITS) - 1)).to(tl.int32)
+        code = tl.reshape(code, [ROWS, COLS // SAME, SAME])
+        if KIND == INT:
+            x = (code - (1 << (BITS - 1))).to(tl.float32)
+        else:
+            x = decode_float(code, BITS, MANTISSA, MIN_EXPONENT)
+    else:
+        start = row[:, None, None] * stride_row + col[None, :, :]
+        x = tl.load(x_ptr + start, mask=mask, other=0)
+        if IN == E4M3_CODES:
+            x = decode_e4m3(x)
+        else:
+            x = widen(x)
+
+    if OP != DEQUANTIZE:
+        # each operation to the working dtype
+        x = to_dtype(tl.div_rn(x, tl.broadcast_to(divisor[:, :, None], x.shape)), WORKING)
+        if HAS_ZP:
+            shift_by = zero_point
+            if not IN_FLOAT32:
+                shift_by = to_dtype(zero_point, X)
+            x = to_dtype(x + shift_by[:, :, None], WORKING)
+        x = rounded(x, KIND, BITS, MANTISSA, MIN_EXPONENT, MIN, MAX)
+    if OP != QUANTIZE:
+        # each operation to the dtype of s
+        x = to_dtype(x, S)
+        if HAS_ZP:
+            x = to_dtype(x - to_dtype(zero_point, S)[:, :, None], S)
+        x = to_dtype(x * factor[:, :, None], S)
+    if OUT_E4M3:
+        tl.store(out_ptr + at, encode_e4m3(x), mask=mask)
+    elif OUT == tl.int8:
+        tl.store(out_ptr + at, x.to(tl.int8), mask=mask)
+    else:
+        tl.store(out_ptr + at, narrow(to_dtype(x, OUT), OUT), mask=mask)
