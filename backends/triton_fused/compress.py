@@ -294,4 +294,6 @@ def _aligned(args: QuantizationArgs, cols: int, bits: int, length: int) -> bool:
         return args.type == "int" or (cols * bits) % 32 == 0
     if args.strategy == "tensor":
         return (cols * bits) % 32 == 0
-    return length % 8 == 0 and (args.type == "int" or (cols * bits) % 32 == 0)
+    # the rest of a row is written only by a unit that is a row
+    rest = (cols * bits) % 32 > 0
+    return length % 8 == 0 and (not rest or (args.type == "int" and length == cols))
