@@ -9,7 +9,9 @@ A backend is a module or an object with
   ``QuantizationScheme``, Python numbers, and numpy or ml_dtypes dtypes for dtypes.
 
 What a backend lacks is unsupported, not failed. It may take the arrays it is given to be its own,
-but the caller's numpy array must never change. Backends share nothing but the bridge of bits.
+but the caller's numpy array must never change. Backends share nothing but the bridge of bits. One
+that answers some calls by slower code may count these by function in a ``Counter`` named
+``fallbacks``: the report tells their number.
 
 ``load_backend(name)`` finds one by name; importing this package imports no backend, nor torch.
 """

@@ -24,6 +24,7 @@ class Outcome:
         elements: numbers compared.
         differing: numbers that differ.
         unsupported: calls that the backend declined.
+        fallbacks: cases in which the backend's ``fallbacks`` counted a call of its slower code.
         inputs: of a sweep: inputs compared.
         planned: of a sweep: how many inputs there are.
         evidence: ``"sampled"``, ``"fixed"``, or ``"exhaustive"`` if all inputs were compared.
@@ -42,6 +43,7 @@ class Outcome:
     elements: int = 0
     differing: int = 0
     unsupported: int = 0
+    fallbacks: int = 0
     inputs: int = 0
     planned: int = 0
     evidence: str = "sampled"

@@ -27,6 +27,9 @@ def print_report(report: Report, console: Console) -> None:
     if len(failures) > len(shown):
         console.print(f"and {len(failures) - len(shown)} more that differ; --json has them all")
     console.print(_table(report))
+    fallbacks = _fallbacks(report.outcomes)
+    if fallbacks:
+        console.print(fallbacks, markup=False, highlight=False, soft_wrap=True)
     for note in report.notes:
         console.print(f"not run: {note}", markup=False, highlight=False, soft_wrap=True)
     console.print(_verdict(report), markup=False, highlight=False, soft_wrap=True)
@@ -88,6 +91,7 @@ def _check_to_json(outcome: Outcome) -> dict[str, Any]:
         "differing": outcome.differing,
         "declared": outcome.declared,
         "unsupported": outcome.unsupported,
+        "fallbacks": outcome.fallbacks,
         "evidence": outcome.evidence,
         "proof": outcome.proof,
         "detail": outcome.detail,
@@ -109,6 +113,16 @@ def _table(report: Report) -> Table:
         row = (op, f"{len(outcomes):,}", f"{cases:,}", f"{differ:,}", _evidence_of(outcomes))
         table.add_row(*row, _verdict_of(outcomes))
     return table
+
+
+def _fallbacks(outcomes: list[Outcome]) -> str:
+    """Which operations the backend's slower code has answered, and how often; empty if none."""
+    counts: dict[str, tuple[int, int]] = {}
+    for o in outcomes:
+        fallbacks, cases = counts.get(o.op, (0, 0))
+        counts[o.op] = fallbacks + o.fallbacks, cases + o.cases
+    some = [f"{op} {n:,} of {cases:,} cases" for op, (n, cases) in counts.items() if n]
+    return f"by the backend's fallback: {', '.join(some)}" if some else ""
 
 
 def _order(report: Report) -> Any:  # noqa: ANN401 - a sort key

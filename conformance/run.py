@@ -1,6 +1,7 @@
 """Run checks on a backend; count what was run; keep and shrink what differs."""
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -153,6 +154,7 @@ def _compare(
     case: Case, backend: object, outcome: Outcome, known: Sequence[KnownFailure] = ()
 ) -> None:
     expected = expected_outputs(case)
+    before = _fallbacks(backend)
     try:
         _, _, difference = run_case(case, backend, expected)
     except DeclaredDifferenceError as error:
@@ -165,6 +167,7 @@ def _compare(
         outcome.detail = f"{outcome.unsupported:,} calls unsupported, the last: {error}"
         return
     outcome.cases += 1
+    outcome.fallbacks += _fallbacks(backend) > before
     outcome.elements += _count(expected)
     if difference is not None:
         outcome.differing += difference.count
@@ -178,6 +181,12 @@ def _compare(
             outcome.failures.append(case)
         if difference.reason == "slow":
             raise _CutShortError(f"the check was cut short after case {outcome.cases:,}")
+
+
+def _fallbacks(backend: object) -> int:
+    """How many calls the backend's slower code has answered; 0 of one that does not count them."""
+    counts = getattr(backend, "fallbacks", None)
+    return sum(counts.values()) if isinstance(counts, Counter) else 0
 
 
 def _settle_counterexample(outcome: Outcome, backend: object, cases_folder: Path | None) -> None:
