@@ -74,5 +74,5 @@ $(USER_STAMP): $(VENV_MADE) $(PINS)
 	@touch $@
 
 $(DEV_STAMP): $(VENV_MADE) $(PINS)
-	$(PIP_INSTALL) --editable '.[torch,conformance,peers,plots,docs,dask,dev]'
+	$(PIP_INSTALL) --editable '.[torch,triton,conformance,peers,plots,docs,dask,dev]'
 	@touch $@ $(USER_STAMP)

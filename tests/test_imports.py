@@ -23,7 +23,10 @@ MAY_IMPORT = {
 }
 OURS = {*MAY_IMPORT, "benchmarks", "tests"}
 LIBRARIES_OF_THE_REFERENCE = {"numpy", "ml_dtypes"}
-EXTRAS_OF = {"backends": {"torch", "peers"}, "conformance": {"conformance", "dask", "plots"}}
+EXTRAS_OF = {
+    "backends": {"torch", "triton", "peers"},
+    "conformance": {"conformance", "dask", "plots"},
+}
 READERS_OF_DATA = {"infer_format", "preset_name_to_scheme"}
 THE_REFERENCE_AS_A_BACKEND = "backends/numpy_backend.py"
 

@@ -1,0 +1,164 @@
+"""The fused kernels in Triton's interpreter, which is chosen by the environment of a process."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NEVER_EAGER = (
+    *("NVFP4A16", "MXFP4A16", "MXFP6A16", "MXFP8A16", "FP8", "FP8_DYNAMIC", "FP8_BLOCK", "W8A8"),
+    *(f"W{bits}A16" for bits in range(2, 9)),
+    "W4A16_ASYM",
+)
+START = """
+import json, sys
+import ml_dtypes
+import numpy as np
+np.seterr(all="ignore")
+from qparity.backends.triton_fused import compress, plan
+from tests.backends import fused_cases, fused_shapes
+BFLOAT16, FLOAT16, FLOAT32 = map(np.dtype, (ml_dtypes.bfloat16, np.float16, np.float32))
+"""
+
+
+def run(*arguments: str, interpreted: bool = True) -> subprocess.CompletedProcess[str]:
+    """Python with those arguments, in a process of its own."""
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    environment |= {"TRITON_INTERPRET": "1"} if interpreted else {}
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def found_by(code: str) -> list[tuple[str, str]]:
+    """What the comparisons of a piece of code yield, in the interpreter."""
+    done = run("-c", f"{START}\n{code}\nprint(json.dumps(found))")
+    assert done.returncode == 0, done.stderr
+    return [(label, what) for label, what in json.loads(done.stdout)]
+
+
+@pytest.mark.parametrize("operations", [("quantize", "dequantize"), ("fake_quantize",)])
+def test_kernels_that_take_scales(operations: tuple[str, ...], tmp_path: Path) -> None:
+    """The kernels for given scales have the reference's bits, and most calls are the kernels'."""
+    report = verified(operations, tmp_path / "report.json")
+    assert report["summary"]["exit_code"] == 0
+    for op in operations:
+        checks = [check for check in report["checks"] if check["op"] == op]
+        assert 0 < sum(c["fallbacks"] for c in checks) < sum(c["cases"] for c in checks)
+
+
+def test_kernels_that_make_scales_or_unpack(tmp_path: Path) -> None:
+    """Dynamic scales and decompressed weights have the reference's bits."""
+    report = verified(("compute_dynamic_scales_and_zp", "decompress"), tmp_path / "report.json")
+    assert report["summary"]["exit_code"] == 0
+
+
+def verified(operations: tuple[str, ...], report: Path) -> dict[str, Any]:
+    """The report of ``qparity verify``."""
+    options = [word for op in operations for word in ("--op", op)]
+    command = ["qparity.conformance", "verify", "triton:cpu", "--level", "smoke", *options]
+    done = run("-m", *command, "--json", str(report))
+    assert "EQUAL" in done.stdout, done.stdout + done.stderr
+    assert "by the backend's fallback: " in done.stdout
+    loaded: dict[str, Any] = json.loads(report.read_text())
+    return loaded
+
+
+def test_compressed_weights() -> None:
+    """Of no scheme do the fused kernels write other bits; no preset of theirs is left to torch."""
+    found = found_by("found = [*fused_cases.compress_differences('cpu', 1, dtypes=(BFLOAT16,))]")
+    assert [pair for pair in found if pair[1] != "fell back"] == []
+    assert {label.split()[0] for label, _ in found}.isdisjoint(NEVER_EAGER)
+
+
+def test_compressed_weights_of_other_dtypes() -> None:
+    """So it is with a part of the schemes in float16 and in float32."""
+    dtypes = "dtypes=(FLOAT16, FLOAT32)"
+    found = found_by(f"found = [*fused_cases.compress_differences('cpu', 1, 0, 8, {dtypes})]")
+    assert [pair for pair in found if pair[1] != "fell back"] == []
+    assert {label.split()[0] for label, _ in found}.isdisjoint(NEVER_EAGER)
+
+
+def test_quantized_activations() -> None:
+    """Codes and scales of activations are the reference's."""
+    assert found_by("found = [*fused_cases.dynamic_differences('cpu', 1)]") == []
+
+
+def test_odd_shapes() -> None:
+    """One row, one column, nothing, experts, any strides: the reference's bits or its error."""
+    assert found_by("found = [*fused_shapes.shape_differences('cpu')]") == []
+
+
+MUTANTS = {
+    "another smallest scale": (
+        "W8A8",
+        (
+            "scale = compress.scale_constants\n"
+            "compress.scale_constants = lambda *a, **k: (scale(*a, **k) or {}) | {'EPS': 0.5}"
+        ),
+    ),
+    "another smallest exponent": (
+        "NVFP4A16",
+        (
+            "row = compress.format_constants\n"
+            "compress.format_constants = lambda args: row(args) | {'MIN_EXPONENT': 1}"
+        ),
+    ),
+    "a reciprocal for the division": (
+        "W4A16",
+        "compress.division = lambda *a, **k: int(plan.RECIPROCAL.value)",
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_mutant_is_found(mutant: str) -> None:
+    """One wrong constant in the kernels, and the comparisons above yield a difference."""
+    name, change = MUTANTS[mutant]
+    only = f"scheme = {{'{name}': fused_cases.schemes()['{name}']}}\n"
+    only += "fused_cases.schemes = fused_shapes.odd_schemes = lambda: scheme\n"
+    compare = (
+        "found = [*fused_cases.compress_differences('cpu', 2, dtypes=(FLOAT32,)),"
+        " *fused_shapes.shape_differences('cpu')]"
+    )
+    differing = found_by(f"{only}{change}\n{compare}")
+    assert any(what != "fell back" for _, what in differing)
+
+
+def test_triton_is_imported_only_for_triton() -> None:
+    """Neither the package of backends nor the torch backend imports Triton's kernels."""
+    code = (
+        "import sys\nfrom qparity.backends import load_backend\n"
+        "assert 'triton' not in sys.modules\nload_backend('torch:cpu')\n"
+        "print([name for name in sys.modules if 'triton_fused' in name or name == 'triton'])"
+    )
+    assert run("-c", code, interpreted=False).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("before", "name", "says"),
+    [
+        ("sys.modules['triton'] = None", "triton:cuda", "needs triton, which is not installed"),
+        ("torch.cuda.is_available = lambda: False", "triton:cuda", "'cuda' is not available"),
+        ("", "triton:cpu", "TRITON_INTERPRET=1"),
+    ],
+)
+def test_what_is_missing_is_named(before: str, name: str, says: str) -> None:
+    """Without Triton, a GPU or the interpreter the backend is refused in a line that says so."""
+    code = (
+        f"import sys, torch\n{before}\nfrom qparity.backends import load_backend\n"
+        f"try:\n    load_backend({name!r})\nexcept ValueError as error:\n    print(error)"
+    )
+    done = run("-c", code, interpreted=False)
+    assert says in done.stdout
+    assert (len(done.stdout.splitlines()), done.stderr) == (1, "")
