@@ -70,9 +70,9 @@ def load_backend(name: str) -> Backend:
     """The backend of a name.
 
     Args:
-        name: ``numpy``, ``torch:cpu``, ``torch:cuda``; the name of an entry point of the group
-            ``qparity.backends``; or ``package.module`` or ``package.module:object`` to import.
-            The earlier kind wins.
+        name: ``numpy``, ``torch:cpu``, ``torch:cuda``, ``triton:cuda`` and the others of
+            ``BUILT_IN``; the name of an entry point of the group ``qparity.backends``; or
+            ``package.module`` or ``package.module:object`` to import. The earlier kind wins.
 
     Returns:
         A module or an object with ``from_numpy``, ``to_numpy``, and any functions of
