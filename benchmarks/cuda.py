@@ -1,4 +1,4 @@
-"""The fused kernels against a device copy of the same bytes, in one run on one GPU.
+"""The fused kernels against a device copy of as many bytes, in one run on one GPU.
 
 ``python benchmarks/cuda.py [--sizes 8192] [--peers] [--out FILE.md]``. Each row is the median time
 of many calls; its bandwidth counts every input byte once (twice where a scale is of the whole
@@ -98,9 +98,12 @@ def measured(size: int, dtype: torch.dtype, presets: list[str], peers: bool) -> 
 
 def copy_time(moved: int) -> float:
     """Microseconds of a device copy that reads and writes ``moved`` bytes in all."""
-    source = torch.empty(max(1, moved // 2), dtype=torch.uint8, device="cuda")
+    # whole vectors: a copy of an odd number of bytes is slower, and would flatter the kernels
+    count = max(1, round(moved / 2 / 2**14)) * 2**14
+    source = torch.empty(count // 4, dtype=torch.float32, device="cuda")
     target = torch.empty_like(source)
-    return 1000 * do_bench_cudagraph(lambda: target.copy_(source), rep=40, return_mode="median")
+    time = 1000 * do_bench_cudagraph(lambda: target.copy_(source), rep=40, return_mode="median")
+    return time * moved / (2 * count)
 
 
 def peer_time(weight: torch.Tensor, preset: str) -> float | None:

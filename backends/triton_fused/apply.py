@@ -168,6 +168,10 @@ def _apply(
     coded = x.dtype == torch.float8_e4m3fn
     if not coded and packed is None and x.dtype not in _VALUE_DTYPES:
         return None
+    offset = 0
+    if packed is not None and args.num_bits == 8 and cols % 4 == 0:
+        # words of four codes are bytes, each 128 above its code
+        x, packed, offset = x.view(torch.uint8), None, 128
     if packed is None:
         x = x.reshape(rows, cols)
         x = x if x.stride(1) == 1 and x.stride(0) >= 0 else x.contiguous()
@@ -229,6 +233,7 @@ def _apply(
         ROW_BLOCK=units.row_block,
         COL_BLOCK=units.col_block if units.col_block < cols else 0,
         PIECE=piece,
+        OFFSET=offset,
         OUT_E4M3=out == torch.float8_e4m3fn,
         num_warps=4,
         enable_fp_fusion=False,

@@ -141,7 +141,9 @@ def fused(
     if stored and args.resolved_scale_dtype is not None and not coded:
         dtype = getattr(torch, args.resolved_scale_dtype.name)
     scale = empty(scale_shape, torch.uint8 if coded else dtype)
-    out = WORDS if packed else BYTES
+    # four codes of 8 bits are a word
+    offset = 128 if packed and codes and bits == 8 and flat else 0
+    out = WORDS if packed and not offset else BYTES
     if not codes:
         out, code = SCALES, scale
     elif packed:
@@ -207,6 +209,7 @@ def fused(
         **global_constants(x.dtype),
         DIVISION=division(args, x.dtype, has_global),
         POSITIVE_ZERO=codes_of["KIND"] is E4M3 or (args.type == "float" and not fp6),
+        OFFSET=offset,
         OUT=out,
         STORE_CODE=coded,
         STORE_SHAPE=with_shape,

@@ -100,6 +100,7 @@ def compress_units(
     TINY: tl.constexpr,
     DIVISION: tl.constexpr,
     POSITIVE_ZERO: tl.constexpr,
+    OFFSET: tl.constexpr,
     OUT: tl.constexpr,
     STORE_CODE: tl.constexpr,
     STORE_SHAPE: tl.constexpr,
@@ -236,6 +237,8 @@ def compress_units(
                 mask = mask & (column < length) & (first[:, None, None] + column < extent)
             if OUT == BYTES:
                 at = (row * cols + first)[:, None, None] + column
+                if OFFSET > 0:
+                    code = code + OFFSET
                 tl.store(codes_ptr + at, code.to(tl.uint8), mask=mask)
             else:
                 if KIND == INT:

@@ -98,6 +98,7 @@ def apply_scales(
     COL_BLOCK: tl.constexpr,
     PIECE: tl.constexpr,
     OUT_E4M3: tl.constexpr,
+    OFFSET: tl.constexpr,
 ):
     """A tile of (ROWS, COLS); SAME columns in a row have one scale.
 
@@ -177,6 +178,8 @@ def apply_scales(
         x = tl.load(x_ptr + start, mask=mask, other=0)
         if IN == E4M3_CODES:
             x = decode_e4m3(x)
+        elif OFFSET > 0:
+            x = x.to(tl.float32) - OFFSET
         else:
             x = widen(x)
 
