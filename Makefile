@@ -7,12 +7,10 @@ VERIFY := $(BIN)/qparity verify torch:cpu --level smoke --weights conformance/sa
 PYTEST := $(BIN)/python -m pytest
 
 # What is measured: the tests of reference/, but for slow ones that reach no other branch, and those
-# of conformance/ that take no more than a minute together; `make coverage` measures all.
+# of conformance/ that take some seconds; `make coverage` measures all.
 SLOW_ORACLES := arithmetic format_args formats imports mutants packing qparams quantize rounding
 SLOW := $(SLOW_ORACLES:%=tests/reference/test_%_oracle.py)
-QUICK := bits case case_file checkpoint compare diagnose distance explain_case known \
-  layouts operations packed parameters probes quantized ranges report run scheme_file shapes shrink \
-  spec values weights
+QUICK := bits case case_file compare explain_case layouts parameters probes report shapes spec values
 MEASURED := $(filter-out $(SLOW),$(wildcard tests/reference/test_*.py))
 MEASURED += $(QUICK:%=tests/conformance/test_%.py)
 
