@@ -21,8 +21,6 @@ __all__ = ["Casts"]
 
 Array = npt.NDArray[Any]
 Cast = Callable[[Array, str], Array]
-_ROWS = {4: "float4_e2m1fn", 6: "float6_e2m3fn", 8: "float8_e4m3fn"}
-_LARGEST = {4: 6.0, 6: 7.5, 8: 448.0}
 
 
 class Casts:
@@ -65,10 +63,10 @@ class Casts:
         """The library's cast to fp4, fp6 or fp8, in its full range."""
         if isinstance(args, FormatArgs) or args.type == "int" or x.ndim == 0:
             raise NotImplementedError("casts of tensors to fp4, fp6 and fp8 alone")
-        largest = _LARGEST[args.num_bits]
-        if (q_min, q_max) != (-largest, largest):
+        row = args.code_format
+        if (q_min, q_max) != (row.min, row.max):
             raise NotImplementedError("casts have the full range of their format")
-        rounded = self._cast(x, _ROWS[args.num_bits])
+        rounded = self._cast(x, row.name)
         fp8 = args.num_bits == 8 and not cast_to_original_dtype
         return rounded.astype(ml_dtypes.float8_e4m3fn if fp8 else x.dtype)
 

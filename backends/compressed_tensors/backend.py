@@ -10,7 +10,7 @@ import torch
 from qparity.reference import QuantizationArgs, QuantizationScheme
 
 from ..torch_bridge import torch_dtype, torch_versions
-from ..torch_eager.backend import TorchBackend
+from ..torch_eager.device import TorchDevice
 from .checkpoints import compressed, decompressed
 from .fields import optional_dtype, peer_args
 from .release import RELEASE, find, takes
@@ -23,7 +23,7 @@ _FLOAT_DATA = {
 }
 
 
-class CompressedTensors:
+class CompressedTensors(TorchDevice):
     """compressed-tensors in the installed release, on one device.
 
     What comes back is what the library answers, NaN, zeros and errors included; nothing is
@@ -44,17 +44,8 @@ class CompressedTensors:
     deviations = "compressed-tensors"
 
     def __init__(self, device: str) -> None:
-        self._torch = TorchBackend(device)
-        self.device = self._torch.device
+        super().__init__(device)
         self.libraries = {"compressed-tensors": RELEASE} | torch_versions(self.device)
-
-    def from_numpy(self, array: npt.NDArray[Any]) -> torch.Tensor:
-        """A tensor on the device with the bits, shape, dtype and strides of ``array``."""
-        return self._torch.from_numpy(array)
-
-    def to_numpy(self, tensor: torch.Tensor) -> npt.NDArray[Any]:
-        """A contiguous array with the bits, shape and dtype of ``tensor``."""
-        return self._torch.to_numpy(tensor)
 
     def calculate_range(self, args: QuantizationArgs) -> tuple[float, float]:
         """``quantization.utils.calculate_range``, as Python numbers."""

@@ -1,12 +1,7 @@
 """The torch backend: the functions of this folder, and a device to bring arrays to."""
 
-from typing import Any
-
-import numpy.typing as npt
-import torch
-
-from ..torch_bridge import to_array, to_tensor
 from .compress import compress, decompress
+from .device import TorchDevice
 from .observe import compute_dynamic_scales_and_zp, memoryless_minmax, minmax, static_minmax
 from .packing import (
     pack_fp4_to_uint8,
@@ -20,10 +15,8 @@ from .qparams import calculate_qparams, calculate_range, generate_gparam
 from .quantize import dequantize, fake_quantize, quantize
 from .rounding import round_to_quantized_type_args, round_to_quantized_type_dtype
 
-_DEVICES = ("cpu", "cuda")
 
-
-class TorchBackend:
+class TorchBackend(TorchDevice):
     """All functions of ``qparity.reference`` on eager torch tensors.
 
     The functions follow their tensors' device; the backend's own is where ``from_numpy`` brings
@@ -62,21 +55,3 @@ class TorchBackend:
     unpack_fp4_from_uint8 = staticmethod(unpack_fp4_from_uint8)
     unpack_fp6_from_uint8 = staticmethod(unpack_fp6_from_uint8)
     unpack_from_int32 = staticmethod(unpack_from_int32)
-
-    def __init__(self, device: torch.device | str) -> None:
-        self.device = torch.device(device)
-        if self.device.type not in _DEVICES:
-            raise ValueError(f"device: {str(device)!r} is not allowed; allowed: {list(_DEVICES)}")
-        if self.device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(
-                f"device: {str(device)!r} is not available, torch {torch.__version__} finds no "
-                "CUDA device; allowed: 'cpu'"
-            )
-
-    def from_numpy(self, array: npt.NDArray[Any]) -> torch.Tensor:
-        """A tensor on the device with the bits, shape, dtype and strides of ``array``."""
-        return to_tensor(array, self.device)
-
-    def to_numpy(self, tensor: torch.Tensor) -> npt.NDArray[Any]:
-        """A contiguous array with the bits, shape and dtype of ``tensor``."""
-        return to_array(tensor)

@@ -14,16 +14,15 @@ from torchao.quantization import quant_primitives as affine
 from qparity.reference import QuantizationArgs
 
 from ..torch_bridge import torch_dtype, torch_versions
-from ..torch_eager.backend import TorchBackend
+from ..torch_eager.device import TorchDevice
 from .casts import codes_of_fp4, rounded, values_of_fp4
 from .units import block_size, check
 
 _E4M3 = torch.float8_e4m3fn
-_ROWS = {4: "float4_e2m1fn", 6: "float6_e2m3fn", 8: "float8_e4m3fn"}
 _MX = {4: torch.float4_e2m1fn_x2, 6: "fp6_e2m3"}
 
 
-class TorchAO:
+class TorchAO(TorchDevice):
     """torchao in the installed release, on one device: what it has under our names.
 
     Formulas, where they are not the reference's by definition (docs/parity.md has the table):
@@ -49,17 +48,8 @@ class TorchAO:
     deviations = "torchao"
 
     def __init__(self, device: str) -> None:
-        self._torch = TorchBackend(device)
-        self.device = self._torch.device
+        super().__init__(device)
         self.libraries = {"torchao": version("torchao")} | torch_versions(self.device)
-
-    def from_numpy(self, array: npt.NDArray[np.generic]) -> torch.Tensor:
-        """A tensor on the device with the bits, shape, dtype and strides of ``array``."""
-        return self._torch.from_numpy(array)
-
-    def to_numpy(self, tensor: torch.Tensor) -> npt.NDArray[np.generic]:
-        """A contiguous array with the bits, shape and dtype of ``tensor``."""
-        return self._torch.to_numpy(tensor)
 
     def round_to_quantized_type_dtype(
         self, x: torch.Tensor, dtype: npt.DTypeLike, cast_to_original_dtype: bool = True
@@ -77,12 +67,11 @@ class TorchAO:
     ) -> torch.Tensor:
         """The same casts, between the bounds of the format alone."""
         check(args)
-        if args.type == "int" or q_max != {4: 6.0, 6: 7.5, 8: 448.0}[args.num_bits]:
-            raise NotImplementedError("torchao rounds to fp4, fp6 and fp8 in their full range")
-        if q_min != -q_max:
+        row = args.code_format
+        if args.type == "int" or (q_min, q_max) != (row.min, row.max):
             raise NotImplementedError("torchao rounds to fp4, fp6 and fp8 in their full range")
         back = cast_to_original_dtype or args.num_bits != 8
-        return rounded(x, _ROWS[args.num_bits], back)
+        return rounded(x, row.name, back)
 
     def calculate_qparams(
         self,
