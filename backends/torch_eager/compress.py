@@ -32,7 +32,7 @@ FORMATS = (
     "mxfp6-pack-quantized",
     "mxfp8-quantized",
 )
-_PACKED_FLOATS = {"nvfp4-pack-quantized": 4, "mxfp4-pack-quantized": 4, "mxfp6-pack-quantized": 6}
+PACKED_FLOATS = {"nvfp4-pack-quantized": 4, "mxfp4-pack-quantized": 4, "mxfp6-pack-quantized": 6}
 _MX_FORMATS = ("mxfp4-pack-quantized", "mxfp6-pack-quantized", "mxfp8-quantized")
 _PACKED_ZP_STRATEGIES = ("group", "channel")
 
@@ -73,7 +73,7 @@ def compress(
     g_idx = state_dict.get("weight_g_idx")
     whole = _global_scale(state_dict, args, name)
     result = {key: value for key, value in state_dict.items() if key != "weight"}
-    if name in _PACKED_FLOATS:
+    if name in PACKED_FLOATS:
         result["weight_packed"] = quantize_and_pack(
             weight, scale, None, args, g_idx=g_idx, global_scale=whole
         )
@@ -129,9 +129,9 @@ def decompress(
     scale = _loaded_scale(_tensor(state_dict, "weight_scale"), args, name)
     zero_point = state_dict.get("weight_zero_point")
     result = {key: value for key, value in state_dict.items() if key != "weight_packed"}
-    if name in _PACKED_FLOATS:
+    if name in PACKED_FLOATS:
         packed, zero_point = _tensor(state_dict, "weight_packed"), None
-        bits = _PACKED_FLOATS[name]
+        bits = PACKED_FLOATS[name]
         unpack = unpack_fp4_from_uint8 if bits == 4 else unpack_fp6_from_uint8
         codes = unpack(packed, packed.shape[0], packed.shape[-1] * 8 // bits)
     elif name == "pack-quantized":
@@ -188,15 +188,15 @@ def _loaded_scale(scale: torch.Tensor, args: QuantizationArgs, name: str) -> tor
         return scale_of_mx_code(as_tensor(scale, "weight_scale", (torch.uint8,)))
     small = scale.itemsize == 1
     # once to bfloat16
-    return cast(scale, torch.bfloat16) if small or name in _PACKED_FLOATS else scale
+    return cast(scale, torch.bfloat16) if small or name in PACKED_FLOATS else scale
 
 
 def _check_suits(name: str, args: QuantizationArgs) -> None:
     """Refuse a format that cannot hold the codes, or MX codes without MX scales."""
     row = args.code_format
     bits = row.bits if isinstance(row, FloatFormat) else None
-    if name in _PACKED_FLOATS:
-        suits = bits == _PACKED_FLOATS[name]
+    if name in PACKED_FLOATS:
+        suits = bits == PACKED_FLOATS[name]
     elif name == "pack-quantized":
         suits = bits is None
     else:
@@ -219,7 +219,7 @@ def _global_scale(
     value = state_dict.get("weight_global_scale")
     if value is not None and args.is_mx:
         raise ValueError("weight_global_scale: not allowed for MX; allowed: None")
-    return value if _PACKED_FLOATS.get(name) == 4 else None
+    return value if PACKED_FLOATS.get(name) == 4 else None
 
 
 def _without_symmetric_zero_points(tensors: StateDict, scheme: QuantizationScheme) -> StateDict:

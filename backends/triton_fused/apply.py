@@ -10,7 +10,7 @@ import triton
 
 from qparity.reference import QuantizationArgs
 
-from .compress import GROUPS, PIECES
+from ..torch_eager.layout import GROUPS
 from .elementwise_kernels import (
     DEQUANTIZE,
     E4M3_CODES,
@@ -20,7 +20,7 @@ from .elementwise_kernels import (
     VALUES,
     apply_scales,
 )
-from .plan import TRITON_DTYPES, format_constants
+from .plan import PIECES, TRITON_DTYPES, format_constants, piece_bits
 
 _TILE = 4096
 _VALUE_DTYPES = (*TRITON_DTYPES, torch.int8, torch.uint8)
@@ -190,7 +190,7 @@ def _apply(
     same = min(width, units.col_block & -units.col_block if units.col_block < cols else width)
     piece = 8
     if packed is not None:
-        piece = {4: 32, 2: 16, 6: 16}.get(args.num_bits, 8)
+        piece = piece_bits(args.num_bits)
         width = max(width, 8)
         same = width if units.col_block >= cols else same
         if same < 8:

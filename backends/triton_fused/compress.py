@@ -6,6 +6,7 @@ import triton
 
 from qparity.reference import QuantizationArgs, QuantizationScheme, infer_format
 
+from ..torch_eager.layout import GROUPS
 from .compress_kernels import (
     BYTES,
     E4M3,
@@ -18,10 +19,17 @@ from .compress_kernels import (
     partial_amax,
 )
 from .pack_rows import pack_rows
-from .plan import TRITON_DTYPES, division, format_constants, global_constants, scale_constants
+from .plan import (
+    PIECES,
+    TRITON_DTYPES,
+    division,
+    format_constants,
+    global_constants,
+    piece_bits,
+    scale_constants,
+)
 from .scales import E4M3_SCALE, MADE_GLOBAL, MX_SCALE, NO_GLOBAL
 
-GROUPS = ("group", "tensor_group")
 # what each format holds: the type and bits of its codes (0: those that fit), whether MX
 _HOLDS = {
     "pack-quantized": ("int", 0, False),
@@ -33,10 +41,8 @@ _HOLDS = {
     "float-quantized": ("", 8, False),
     "int-quantized": ("", 8, False),
 }
-PACKED = ("pack-quantized", "nvfp4-pack-quantized", "mxfp4-pack-quantized", "mxfp6-pack-quantized")
 _PARTIALS_BLOCK = 4096
 _LONGEST_UNIT = 1 << 15
-PIECES = {8: torch.uint8, 16: torch.int16, 32: torch.int32}
 
 
 def compress_weight(
@@ -47,7 +53,7 @@ def compress_weight(
     if args is None or type(args) is not QuantizationArgs or weight.ndim != 2:
         return None
     name = format or scheme.format or infer_format(scheme)
-    packed = name in PACKED
+    packed = name.endswith("pack-quantized")
     if not _suits(name, args) or (not args.symmetric and (not packed or args.strategy == "tensor")):
         return None
     whole = args.strategy == "tensor_group"
@@ -125,7 +131,7 @@ def fused(
     block = max(triton.next_power_of_2(length), 8 if flat else 32)
     if block > _LONGEST_UNIT or (packed and codes and not _aligned(args, cols, bits, length)):
         return None
-    piece = {4: 32, 2: 16, 6: 16}.get(bits, 8)
+    piece = piece_bits(bits)
     units_per_row = -(-x.numel() // length) if one_unit else cols // length
     n_units = units_per_row if one_unit else rows * units_per_row
     extent = x.numel() if flat else cols

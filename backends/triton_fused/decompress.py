@@ -6,12 +6,12 @@ import torch
 
 from qparity.reference import QuantizationArgs, QuantizationScheme, infer_format
 
+from ..torch_eager.compress import PACKED_FLOATS
+from ..torch_eager.layout import GROUPS
 from .apply import dequantize_stored
-from .compress import GROUPS
 from .pack_rows import unpack_rows
 from .plan import TRITON_DTYPES
 
-_FLOAT_BITS = {"nvfp4-pack-quantized": 4, "mxfp4-pack-quantized": 4, "mxfp6-pack-quantized": 6}
 _PLAIN = ("naive-quantized", "int-quantized", "float-quantized", "mxfp8-quantized")
 _CODES = (torch.int8, torch.float8_e4m3fn)
 
@@ -25,7 +25,7 @@ def decompress(
         return None
     name = format or scheme.format or infer_format(scheme)
     stored, whole = state_dict.get("weight_scale"), state_dict.get("weight_global_scale")
-    bits = _FLOAT_BITS.get(name)
+    bits = PACKED_FLOATS.get(name)
     codes = state_dict.get("weight" if name in _PLAIN else "weight_packed")
     if codes is None or stored is None or codes.ndim != 2 or stored.ndim == 0:
         return None
@@ -77,7 +77,9 @@ def _empty_or_given_scale(
     if stored.dtype == (torch.uint8 if args.is_mx else torch.float8_e4m3fn):
         return torch.empty(stored.shape, dtype=torch.bfloat16, device=stored.device)
     keeps = stored.dtype in TRITON_DTYPES and not name.startswith("mx") and not args.is_mx
-    return stored if keeps and (name not in _FLOAT_BITS or stored.dtype == torch.bfloat16) else None
+    return (
+        stored if keeps and (name not in PACKED_FLOATS or stored.dtype == torch.bfloat16) else None
+    )
 
 
 def _shape_of_codes(

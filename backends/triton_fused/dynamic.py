@@ -7,7 +7,8 @@ import torch
 from qparity.reference import QuantizationArgs
 
 from ..torch_bridge import torch_dtype
-from .compress import GROUPS, fused
+from ..torch_eager.layout import GROUPS
+from .compress import fused
 from .plan import TRITON_DTYPES
 from .scales import GIVEN_GLOBAL, NO_GLOBAL
 

@@ -15,9 +15,17 @@ TRITON_DTYPES = {
     torch.bfloat16: tl.bfloat16,
     torch.float32: tl.float32,
 }
+# packed codes are loaded and stored in pieces, of which eight codes fill a whole number
+PIECES = {8: torch.uint8, 16: torch.int16, 32: torch.int32}
+_WIDE_PIECES = {2: 16, 4: 32, 6: 16}
 _SCALE_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 Constants = dict[str, object]
+
+
+def piece_bits(bits: int) -> int:
+    """The bits of the widest piece of which eight codes of ``bits`` fill a whole number."""
+    return _WIDE_PIECES.get(bits, 8)
 
 
 def format_constants(args: QuantizationArgs) -> Constants | None:
