@@ -54,14 +54,16 @@ def run_sweeps(
     else:
         results = chunks_in_processes(places, workers)
     total = sum(sweeps[i].total for i in wanted)
-    done = 0
+    done = sum(state.inputs(sweeps[i]) for i in wanted)
+    watch(done, total)
     try:
         with closing(results):
             for i, sweep in enumerate(sweeps):
                 here = results if i in wanted else iter(())
-                progress = _Progress(watch, done, total)
+                before = done - state.inputs(sweep)
+                progress = _Progress(watch, before, total)
                 yield _sweep_outcome(sweep, backend, here, state, cases_folder, known, progress)
-                done += sweep.total if i in wanted else 0
+                done = before + sweep.total if i in wanted else done
     finally:
         state.save()
 
@@ -139,9 +141,8 @@ def _sweep_outcome(
 
 def _count_proven(sweep: Sweep, state: State, outcome: Outcome) -> int:
     """Count the chunks that an earlier run found equal; how many inputs they have."""
-    chunks = state.chunks(sweep)
-    inputs = min(chunks * sweep.per_chunk, sweep.total)
-    outcome.cases += chunks
+    inputs = state.inputs(sweep)
+    outcome.cases += state.chunks(sweep)
     outcome.inputs += inputs
     return inputs
 

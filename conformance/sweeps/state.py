@@ -36,6 +36,10 @@ class State:
         """How many chunks of a sweep are proven."""
         return min(self.proven.get(_name(sweep), 0), sweep.chunks)
 
+    def inputs(self, sweep: Sweep) -> int:
+        """How many inputs of a sweep are in its proven chunks."""
+        return min(self.chunks(sweep) * sweep.per_chunk, sweep.total)
+
     def advance(self, sweep: Sweep, chunks: int) -> None:
         """Note that the first ``chunks`` of a sweep are proven; write it, if a second is over."""
         self.proven[_name(sweep)] = chunks

@@ -491,6 +491,17 @@ def test_processes_give_the_outcomes_of_one() -> None:
     assert (seen[0][0], seen[-1][0]) == (0, 2 << 16)
 
 
+def test_what_is_proven_of_all_sweeps_is_told_first() -> None:
+    """The first count is of what an earlier run proved of every sweep, not of the first alone."""
+    state = State(None, {})
+    numpy_backend = load_backend("numpy")
+    list(run_sweeps(two_sweeps(), numpy_backend, state=state))
+    seen: list[tuple[int, int]] = []
+    watched = run_sweeps(two_sweeps(), numpy_backend, state=state, watch=lambda *n: seen.append(n))
+    assert [outcome.inputs for outcome in watched] == [1 << 16] * 2
+    assert set(seen) == {(2 << 16, 2 << 16)}
+
+
 def dying() -> SimpleNamespace:
     """A backend that ends its process."""
     return backend(round_to_quantized_type_args=lambda *_, **__: os._exit(1))
