@@ -1,0 +1,1 @@
+"""The steps of ``benchmarks/proof_cuda.py``: each yields lines, one for each thing compared."""

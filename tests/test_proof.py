@@ -1,0 +1,64 @@
+"""A tiny part of the proof of the fused kernels, in Triton's interpreter: it passes, and fails."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+STEPS = ("rounding", "casts", "scales", "ranges", "grid", "large", "layouts")
+MUTANT = """
+import sys
+sys.path.insert(0, "benchmarks")
+import proof_cuda
+from qparity.backends.triton_fused import apply
+row = apply.format_constants
+apply.format_constants = lambda args: row(args) | {{"MIN": row(args)["MIN"] / 2}}
+proof_cuda.STEPS = dict(proof_cuda.STEPS, casts=lambda proof: 1 / 0)
+sys.argv = ["proof_cuda.py", {arguments}]
+sys.exit(proof_cuda.main())
+"""
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python with those arguments, in the interpreter of Triton."""
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def options(report: Path, *steps: str) -> list[str]:
+    """Of a tiny proof, in one process."""
+    chosen = [word for step in steps for word in ("--step", step)]
+    return ["--device", "cpu", "--tiny", "--jobs", "0", "--json", str(report), *chosen]
+
+
+def test_a_tiny_part_of_the_proof_passes(tmp_path: Path) -> None:
+    """Each line compares something, nothing differs, and the page says so."""
+    report, page = tmp_path / "proof.json", tmp_path / "proof.md"
+    done = run("benchmarks/proof_cuda.py", *options(report, *STEPS), "--out", str(page))
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = json.loads(report.read_text())["lines"]
+    assert {"rounding", "scales", "grid", "large", "layouts"} <= {line["step"] for line in lines}
+    assert all(line["compared"] > 0 == line["differ"] for line in lines)
+    assert sum(line["eager"] for line in lines) < sum(line["calls"] for line in lines) / 4
+    assert page.read_text().count("\n| ") == len(lines) + 1
+    assert "0 lines failed" in page.read_text()
+
+
+def test_a_mutant_and_a_broken_step_fail(tmp_path: Path) -> None:
+    """A wrong constant in the kernels and a step that raises each fail the proof."""
+    report = tmp_path / "proof.json"
+    arguments = ", ".join(map(repr, options(report, "rounding", "casts")))
+    done = run("-c", MUTANT.format(arguments=arguments))
+    assert done.returncode == 1, done.stdout + done.stderr
+    lines = json.loads(report.read_text())["lines"]
+    assert all(line["differ"] for line in lines if line["step"] == "rounding")
+    assert lines[-1]["problem"] == "ZeroDivisionError: division by zero"
+    assert "FAILED casts: the step itself" in done.stdout
