@@ -126,8 +126,9 @@ def page(lines: list[Line], verdict: str, made_on: Mapping[str, str]) -> str:
 NOTES = """\
 Equal means the same dtype, shape and bits; any NaN equals any NaN. `grid` and `goldens` compare
 `triton:cuda` and `torch:cuda` with the numpy reference and with upstream's files; the other steps
-compare `triton:cuda` with `torch:cuda`, which `qparity verify torch:cuda --level exhaustive` holds to
-the reference on all 2^32 float32 ([results](verify.md)). "By eager torch" counts the calls that no kernel covers."""
+compare `triton:cuda` with `torch:cuda`, which `qparity verify torch:cuda --level exhaustive` holds
+to the reference on all 2^32 float32 ([results](verify.md)). "By eager torch" counts the calls that
+no kernel covers."""
 
 
 def _command() -> str:
