@@ -3,6 +3,7 @@
 import functools
 from collections import Counter
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -10,12 +11,33 @@ import torch
 from qparity.reference import QuantizationScheme
 
 from ..torch_eager import TorchBackend
-from . import apply, composed, dynamic
+from . import apply, composed, dynamic, observe, pack, rounding, unpack
 from .arithmetic import INTERPRETED
 from .compress import compress_weight
 from .decompress import decompress
 
 StateDict = dict[str, torch.Tensor]
+
+_KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {
+        "compute_dynamic_scales_and_zp": dynamic.compute_dynamic_scales_and_zp,
+        "decompress": decompress,
+        "dequantize": apply.dequantize,
+        "fake_quantize": apply.fake_quantize,
+        "memoryless_minmax": observe.memoryless_minmax,
+        "minmax": observe.minmax,
+        "pack_fp4_to_uint8": pack.pack_fp4_to_uint8,
+        "pack_fp6_to_uint8": pack.pack_fp6_to_uint8,
+        "pack_to_int32": pack.pack_to_int32,
+        "quantize": apply.quantize,
+        "round_to_quantized_type_args": rounding.round_to_quantized_type_args,
+        "round_to_quantized_type_dtype": rounding.round_to_quantized_type_dtype,
+        "static_minmax": observe.static_minmax,
+        "unpack_fp4_from_uint8": unpack.unpack_fp4_from_uint8,
+        "unpack_fp6_from_uint8": unpack.unpack_fp6_from_uint8,
+        "unpack_from_int32": unpack.unpack_from_int32,
+    }
+)
 
 
 class TritonBackend(TorchBackend):
@@ -41,43 +63,17 @@ class TritonBackend(TorchBackend):
                 "or 'cpu' with TRITON_INTERPRET=1 in the environment"
             )
         self.fallbacks: Counter[str] = Counter()
-        for name in ("quantize", "dequantize", "fake_quantize"):
-            setattr(self, name, self._or_eager(name, getattr(apply, name)))
-        name = "compute_dynamic_scales_and_zp"
-        setattr(self, name, self._or_eager(name, dynamic.compute_dynamic_scales_and_zp))
-        self.decompress = self._or_eager("decompress", decompress)
-        self.compress = self._compress
+        for name, kernel in _KERNELS.items():
+            setattr(self, name, self._or_eager(name, kernel, getattr(TorchBackend, name)))
+        self.compress = self._or_eager("compress", _compress, _compress_eagerly)
+        self.quantize_dynamic = self._or_eager(
+            "quantize_dynamic", dynamic.quantize_dynamic, composed.quantize_dynamic
+        )
 
-    def quantize_dynamic(self, *args: Any, **options: Any) -> tuple[torch.Tensor, ...]:  # noqa: ANN401
-        """See ``composed.quantize_dynamic``."""
-        found = dynamic.quantize_dynamic(*args, **options)
-        if found is None:
-            self.fallbacks["quantize_dynamic"] += 1
-            return composed.quantize_dynamic(*args, **options)
-        return found
-
-    def _compress(
-        self,
-        state_dict: Mapping[str, torch.Tensor],
-        scheme: QuantizationScheme,
-        format: str | None = None,
-    ) -> StateDict:
-        """As the reference's; a ``weight`` without ``weight_scale`` is given min/max scales.
-
-        See ``composed.compress_weight``.
-        """
-        if "weight" not in state_dict or "weight_scale" in state_dict or scheme.weights is None:
-            self.fallbacks["compress"] += 1
-            return TorchBackend.compress(state_dict, scheme, format)
-        weight = state_dict["weight"]
-        made = compress_weight(weight, scheme, format)
-        if made is None:
-            self.fallbacks["compress"] += 1
-            made = composed.compress_weight(weight, scheme, format)
-        return {key: value for key, value in state_dict.items() if key != "weight"} | made
-
-    def _or_eager(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
-        eager = getattr(TorchBackend, name)
+    def _or_eager(
+        self, name: str, kernel: Callable[..., Any], eager: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        """What ``kernel`` returns; or ``eager``, where that is None or refuses the arguments."""
 
         @functools.wraps(eager)
         def function(*args: Any, **options: Any) -> Any:  # noqa: ANN401
@@ -92,3 +88,34 @@ class TritonBackend(TorchBackend):
             return found
 
         return function
+
+
+def _compress(
+    state_dict: Mapping[str, torch.Tensor], scheme: QuantizationScheme, format: str | None = None
+) -> StateDict | None:
+    if not _lacks_scales(state_dict, scheme):
+        return None
+    made = compress_weight(state_dict["weight"], scheme, format)
+    return None if made is None else _replaced(state_dict, made)
+
+
+def _compress_eagerly(
+    state_dict: Mapping[str, torch.Tensor], scheme: QuantizationScheme, format: str | None = None
+) -> StateDict:
+    """As the reference's; a ``weight`` without ``weight_scale`` is given min/max scales.
+
+    See ``composed.compress_weight``.
+    """
+    if not _lacks_scales(state_dict, scheme):
+        return TorchBackend.compress(state_dict, scheme, format)
+    return _replaced(state_dict, composed.compress_weight(state_dict["weight"], scheme, format))
+
+
+def _lacks_scales(state_dict: Mapping[str, torch.Tensor], scheme: QuantizationScheme) -> bool:
+    return (
+        "weight" in state_dict and "weight_scale" not in state_dict and scheme.weights is not None
+    )
+
+
+def _replaced(state_dict: Mapping[str, torch.Tensor], made: StateDict) -> StateDict:
+    return {key: value for key, value in state_dict.items() if key != "weight"} | made

@@ -1,6 +1,5 @@
 """What is known to differ by definition: the rows of docs/deviations.md as conditions on cases."""
 
-from .declared import Declared, DeclaredError, without_declared
-from .tables import ways_of
+from .declared import Declared, DeclaredError, ways_of, without_declared
 
 __all__ = ["Declared", "DeclaredError", "ways_of", "without_declared"]

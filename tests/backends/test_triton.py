@@ -21,7 +21,7 @@ import ml_dtypes
 import numpy as np
 np.seterr(all="ignore")
 from qparity.backends.triton_fused import compress, plan
-from tests.backends import fused_cases, fused_shapes
+from tests.backends import fused_cases, fused_shapes, fused_verbs
 BFLOAT16, FLOAT16, FLOAT32 = map(np.dtype, (ml_dtypes.bfloat16, np.float16, np.float32))
 """
 
@@ -61,6 +61,22 @@ def test_kernels_that_make_scales_or_unpack(tmp_path: Path) -> None:
     """Dynamic scales and decompressed weights have the reference's bits."""
     report = verified(("compute_dynamic_scales_and_zp", "decompress"), tmp_path / "report.json")
     assert report["summary"]["exit_code"] == 0
+
+
+def test_kernels_of_ranges(tmp_path: Path) -> None:
+    """The kernels of observers have the reference's bits, and leave none but float64 to torch."""
+    operations = ("minmax", "memoryless_minmax", "static_minmax")
+    report = verified(operations, tmp_path / "report.json")
+    assert report["summary"]["exit_code"] == 0
+    for check in report["checks"]:
+        assert ("float64" in check["check"]) == (check["fallbacks"] > 0)
+
+
+def test_kernels_that_round_pack_or_unpack() -> None:
+    """They have the reference's bits, leave nothing to torch but what it refuses, as it does."""
+    verbs = "(*fused_verbs.ROUNDING, *fused_verbs.PACKING, *fused_verbs.UNPACKING)"
+    differences = f"fused_verbs.verb_differences('cpu', 1, {verbs})"
+    assert found_by(f"found = [*{differences}, *fused_verbs.refusal_differences('cpu')]") == []
 
 
 def verified(operations: tuple[str, ...], report: Path) -> dict[str, Any]:
@@ -133,6 +149,61 @@ def test_a_mutant_is_found(mutant: str) -> None:
     )
     differing = found_by(f"{only}{change}\n{compare}")
     assert any(what != "fell back" for _, what in differing)
+
+
+VERB_MUTANTS = {
+    "a clamp that loses NaN": (
+        "round_to_quantized_type_dtype",
+        "rounding_kernels.limited",
+        "lambda y, low, high: tl.where(y == y, tl.minimum(tl.maximum(y, low), high), low)",
+    ),
+    "bounds that are not rounded": (
+        "round_to_quantized_type_dtype",
+        "rounding.bound_in",
+        "lambda dtype, value: value",
+    ),
+    "memory order of what has gaps": (
+        "round_to_quantized_type_args",
+        "rounding.in_memory_order",
+        "lambda x, dtype: (x, torch.empty(x.shape, dtype=dtype))",
+    ),
+    "codes that do not cross words": (
+        "pack_to_int32",
+        "bit_fields.word_of",
+        "lambda eights, W, BITS: (eights[W * 4 // BITS] >> (32 * W % (8 * BITS))).to(tl.int32)",
+    ),
+    "a check that passes all": ("pack_fp4_to_uint8", "pack._flag", "lambda tensor: None"),
+    "two words for eight codes of 7 bits": (
+        "unpack_from_int32",
+        "unpack_kernels.load_eight",
+        "lambda p, word, shift, left, held, bits: real(p, word, shift, left * 0 + 1, held, bits)",
+    ),
+    "the sign of a least zero": (
+        "minmax",
+        "range_kernels.without_sign_of_zero",
+        "lambda v, nan: v",
+    ),
+}
+
+
+def test_mutants_of_the_verbs_are_found() -> None:
+    """Each with one function of the kernels changed, and the comparisons yield a difference."""
+    code = (
+        "import torch, triton.language as tl\n"
+        "from qparity.backends.triton_fused import bit_fields, pack, range_kernels, rounding\n"
+        "from qparity.backends.triton_fused import rounding_kernels, unpack_kernels\n"
+        f"mutants = {VERB_MUTANTS!r}\nfound = []\n"
+        "for label, (op, path, change) in mutants.items():\n"
+        "    module, name = path.split('.')\n"
+        "    module = globals()[module]\n"
+        "    real = getattr(module, name)\n"
+        "    setattr(module, name, eval(change))\n"
+        "    answers = (fused_verbs.refusal_differences('cpu') if name == '_flag' else"
+        " fused_verbs.verb_differences('cpu', 2, [op]))\n"
+        "    found += [next((label, what) for _, what in answers if what != 'fell back')]\n"
+        "    setattr(module, name, real)"
+    )
+    assert [label for label, _ in found_by(code)] == list(VERB_MUTANTS)
 
 
 def test_triton_is_imported_only_for_triton() -> None:
