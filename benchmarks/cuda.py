@@ -1,164 +1,260 @@
-"""The fused kernels against a device copy of as many bytes, in one run on one GPU.
+"""The fused kernels against a device copy of as many bytes, and peers, in one run on one GPU.
 
-``python benchmarks/cuda.py [--sizes 8192] [--peers] [--out FILE.md]``. Each row is the median time
-of many calls; its bandwidth counts every input byte once (twice where a scale is of the whole
-tensor, so that it is read before it is used) and every output byte once.
+``python benchmarks/cuda.py --json benchmarks/results/cuda.json``. A row counts every input byte
+once (twice where a scale is of the whole tensor, so that it is read before it is used) and every
+output byte once. Its time is the median of replays of a CUDA graph of calls that rotate among
+inputs, so many that none is in the cache; the copy of as many bytes is measured next to it alike.
+Peers are timed as they are called. `docs/performance.py` makes the page of the JSON.
 """
 
 import argparse
-import platform
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
-import triton
-from triton.testing import do_bench, do_bench_cudagraph
+from machine import PACKAGES, command, environment
+from speed import ours, peer_compressed_tensors, peer_torchao
+from speed.clock import from_host
+from speed.rows import MAIN, PRESETS, SHAPES, Row, Task, all_tasks
 
 from qparity.backends import load_backend
-from qparity.reference import preset_name_to_scheme
 
-PRESETS = (
-    *("FP8", "FP8_DYNAMIC", "FP8_BLOCK", "W8A8", "MXFP8A16", "MXFP6A16", "MXFP4A16", "NVFP4A16"),
-    *("W4A16", "W4A16_ASYM", "W2A16", "W3A16", "W5A16", "W6A16", "W7A16", "W8A16"),
-)
-ACTIVATIONS = {"FP8_DYNAMIC": "token", "FP8_BLOCK": "group", "W8A8": "token"}
-TWICE = ("tensor", "tensor_group")
+PEERS = ("compressed-tensors", "torchao")
+_MOST_COMPILED = 1 << 28
 
 
-@dataclass(frozen=True)
-class Row:
-    """One measurement: what, of which dtype and size, its bytes, microseconds, part of copy."""
+@dataclass(slots=True)
+class Run:
+    """The rows so far, and how long the rest may take.
 
-    what: str
-    dtype: str
-    rows: int
-    cols: int
-    megabytes: float
-    microseconds: float
-    of_copy: float
-    peer: float | None = None
+    Attributes:
+        options: of the command.
+        tasks: all that is to be measured.
+        start: by the clock.
+        rows: so far.
+        skipped: what was not measured, with the reason.
+    """
+
+    options: argparse.Namespace
+    tasks: list[Task]
+    start: float
+    rows: list[Row] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def late(self, what: str) -> bool:
+        """Whether the time is over; what is then not measured is told."""
+        over = time.perf_counter() - self.start > self.options.limit
+        if over:
+            self.skipped.append(f"{what}: the limit of {self.options.limit:.0f} s")
+        return over
+
+    def write(self) -> None:
+        """The JSON file."""
+        if not self.options.json:
+            return
+        made = {
+            "environment": environment(self.options.device, (*PACKAGES, *PEERS)),
+            "command": command("benchmarks/cuda.py", sys.argv[1:]),
+            "seconds": round(time.perf_counter() - self.start, 1),
+            "skipped": self.skipped,
+            "rows": [_rounded(row) for row in self.rows],
+        }
+        self.options.json.write_text(json.dumps(made, indent=1) + "\n")
 
 
 def main() -> None:
-    """Measure, print, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[8192])
-    parser.add_argument("--dtypes", nargs="*", default=["bfloat16"])
-    parser.add_argument("--presets", nargs="*", default=list(PRESETS))
-    parser.add_argument("--peers", action="store_true", help="compressed-tensors beside")
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    rows = []
-    for size in options.sizes:
-        for dtype in options.dtypes:
-            for row in measured(size, getattr(torch, dtype), options.presets, options.peers):
-                rows.append(row)
-                print(line(row), flush=True)
-    if options.out:
-        options.out.write_text(table(rows))
+    """Compile, measure, print, write."""
+    options = _options()
+    tasks = all_tasks(options.presets, options.sizes, options.dtypes)
+    if options.tiny:
+        tasks = [Task(t.verb, t.preset, t.dtype, (128, 128)) for t in tasks]
+    if options.compile is not None:
+        compiled(tasks, options)
+        return
+    run = Run(options, tasks, time.perf_counter())
+    if options.jobs and options.device == "cuda":
+        _compile_all(options)
+    print(f"compiled in {time.perf_counter() - run.start:.0f} s", flush=True)
+    backend: Any = load_backend(f"triton:{options.device}")
+    peers_at = sum(1 for task in tasks if task.shape == tasks[0].shape and _main_dtype(task, tasks))
+    for i, task in enumerate(tasks):
+        if i == peers_at and options.peers:
+            _peers(run)
+        if not run.late(_name(task)):
+            _measure(run, backend, task)
+    if peers_at == len(tasks) and options.peers:
+        _peers(run)
+    run.write()
+    for what in run.skipped:
+        print(f"not measured: {what}")
+    print(f"{len(run.rows)} rows, {time.perf_counter() - run.start:.0f} s")
 
 
-def measured(size: int, dtype: torch.dtype, presets: list[str], peers: bool) -> Iterator[Row]:
-    """The rows of one size and dtype."""
-    backend: Any = load_backend("triton:cuda")
-    weight = torch.randn(size, size, device="cuda").mul_(0.02).to(dtype)
-    name = str(dtype).removeprefix("torch.")
-
-    def row(what: str, call: Callable[[], object], moved: int, peer: float | None = None) -> Row:
-        time = 1000 * do_bench_cudagraph(call, rep=40, return_mode="median")
-        of_copy = copy_time(moved) / time
-        ratio = None if peer is None else peer / time
-        return Row(what, name, size, size, moved / 1e6, time, of_copy, ratio)
-
-    for preset in presets:
-        scheme = preset_name_to_scheme(preset)
-        args = scheme.weights
-        assert args is not None
-        given = {"weight": weight}
-        stored = backend.compress(given, scheme)
-        sent = bytes_of(weight) * (2 if args.strategy in TWICE else 1)
-        peer = peer_time(weight, preset) if peers else None
-        moved = sent + sum(map(bytes_of, stored.values()))
-        yield row(f"compress {preset}", partial(backend.compress, given, scheme), moved, peer)
-        restored = backend.decompress(stored, scheme)["weight"]
-        moved = bytes_of(restored) + sum(map(bytes_of, stored.values()))
-        yield row(f"decompress {preset}", partial(backend.decompress, stored, scheme), moved)
-        if preset in ACTIVATIONS and scheme.input_activations is not None:
-            inputs = scheme.input_activations
-            made = backend.quantize_dynamic(weight, inputs)
-            moved = bytes_of(weight) + sum(map(bytes_of, made[:2]))
-            call = partial(backend.quantize_dynamic, weight, inputs)
-            yield row(f"quantize_dynamic {preset}", call, moved)
-    if backend.fallbacks:
-        print(f"by eager torch: {dict(backend.fallbacks)}")
-
-
-def copy_time(moved: int) -> float:
-    """Microseconds of a device copy that reads and writes ``moved`` bytes in all."""
-    # whole vectors: a copy of an odd number of bytes is slower, and would flatter the kernels
-    count = max(1, round(moved / 2 / 2**14)) * 2**14
-    source = torch.empty(count // 4, dtype=torch.float32, device="cuda")
-    target = torch.empty_like(source)
-    time = 1000 * do_bench_cudagraph(lambda: target.copy_(source), rep=40, return_mode="median")
-    return time * moved / (2 * count)
-
-
-def peer_time(weight: torch.Tensor, preset: str) -> float | None:
-    """Microseconds of the same by compressed-tensors: qparams, quantize, pack."""
+def _measure(run: Run, backend: Any, task: Task) -> None:  # noqa: ANN401 - a backend
     try:
-        peer: Any = load_backend("compressed_tensors:cuda")
-    except ValueError:
-        return None
-    scheme = preset_name_to_scheme(preset)
-    args = scheme.weights
-    assert args is not None
-    eager: Any = load_backend("torch:cuda")
+        row = ours.measured(backend, task, run.options.device, run.options.ms)
+    except Exception as error:  # noqa: BLE001 - told, and the others are measured
+        run.skipped.append(f"{_name(task)}: {type(error).__name__}: {str(error)[:200]}")
+        _free(run.options.device)
+        return
+    run.rows.append(row)
+    print(line(row), flush=True)
+    _free(run.options.device)
+    run.write()
 
-    def call() -> object:
-        state = {"weight": weight}
-        whole = None
-        if args.strategy == "tensor_group":
-            whole = peer.generate_gparam(weight.amin().reshape(1), weight.amax().reshape(1))
-            state["weight_global_scale"] = whole
-        ranges = eager.minmax(weight, args)
-        scale, zero_point = peer.calculate_qparams(*ranges, args, whole)
-        state |= {"weight_scale": scale, "weight_zero_point": zero_point}
-        return peer.compress(state, scheme)
 
+def _peers(run: Run) -> None:
+    """The peers of the rows so far."""
+    device = run.options.device
+    for row in list(run.rows):
+        task = Task(row.verb, row.preset, row.dtype, row.shape)
+        for name, call in {
+            "compressed-tensors": _by_compressed_tensors,
+            "torchao": _by_torchao,
+            "torchao compiled": _by_torchao_compiled,
+        }.items():
+            if not run.late(f"{name}, {_name(task)}"):
+                row.peers[name] = _peer(lambda c=call, t=task: c(t, device))
+                _free(device)
+        told = (f"{name} {_told(answer)}" for name, answer in row.peers.items())
+        print(f"{_name(task)}: {'; '.join(told)}", flush=True)
+    run.write()
+
+
+def _peer(make: Callable[[], Callable[[], object]]) -> float | str:
+    """Microseconds, or the reason why there are none."""
     try:
+        call = make()
         call()
-    except Exception as error:  # noqa: BLE001 - what the peer cannot do has no time
-        print(f"compressed-tensors, {preset}: {type(error).__name__}: {str(error)[:80]}")
-        return None
-    return 1000 * do_bench(call, warmup=5, rep=20, return_mode="median")
+        return from_host([call], 5, 5)
+    except Exception as error:  # noqa: BLE001 - what a peer cannot do has a reason
+        kind = "" if isinstance(error, NotImplementedError) else f"{type(error).__name__}: "
+        return f"{kind}{' '.join(str(error).split())[:160]}"
 
 
-def bytes_of(tensor: torch.Tensor) -> int:
-    """Its elements in bytes."""
-    return tensor.numel() * tensor.itemsize
+def _by_compressed_tensors(task: Task, device: str) -> Callable[[], object]:
+    peer = peer_compressed_tensors.load(device)
+    return peer_compressed_tensors.prepared(peer, task, ours.weight_of(task, device))
+
+
+def _by_torchao(task: Task, device: str) -> Callable[[], object]:
+    function, inputs = peer_torchao.prepared(task, ours.weight_of(task, device))
+    return lambda: function(*inputs)
+
+
+def _by_torchao_compiled(task: Task, device: str) -> Callable[[], object]:
+    if task.preset not in peer_torchao.COMPILED.get(task.verb, ()):
+        raise NotImplementedError("not compiled: another row has the same function")
+    function, inputs = peer_torchao.prepared(task, ours.weight_of(task, device))
+    torch._dynamo.reset()
+    fast = torch.compile(function, dynamic=False)
+    return lambda: fast(*inputs)
+
+
+def compiled(tasks: list[Task], options: argparse.Namespace) -> None:
+    """Call a part of the tasks once, so that what they compile is in the caches of the disk."""
+    part, parts = options.compile
+    backend: Any = load_backend(f"triton:{options.device}")
+    calls: list[Callable[[], object]] = []
+    for task in tasks:
+        if prod(task.shape) > _MOST_COMPILED:
+            continue
+        calls.append(lambda t=task: _called(backend, t, options.device))
+        first = task.shape == tasks[0].shape and _main_dtype(task, tasks)
+        if options.peers and first and task.preset in peer_torchao.COMPILED.get(task.verb, ()):
+            calls.append(lambda t=task: _by_torchao_compiled(t, options.device)())
+    for call in calls[part::parts]:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - the measurement will tell
+            print(f"compiling: {type(error).__name__}: {str(error)[:100]}", flush=True)
+        _free(options.device)
+
+
+def _called(backend: Any, task: Task, device: str) -> None:  # noqa: ANN401 - a backend
+    ours.prepared(backend, task, ours.weight_of(task, device)).call()
+
+
+def _compile_all(options: argparse.Namespace) -> None:
+    """The same command in processes that only compile, each a part."""
+    arguments = [sys.executable, __file__, *sys.argv[1:]]
+    running = [
+        subprocess.Popen([*arguments, "--compile", str(part), str(options.jobs)])
+        for part in range(options.jobs)
+    ]
+    for process in running:
+        process.wait()
 
 
 def line(row: Row) -> str:
-    """A row as a line of a Markdown table."""
-    peer = "" if row.peer is None else f"{row.peer:.0f} x"
+    """A row for a reader."""
+    rows, cols = row.shape
+    more = " BY EAGER TORCH" if row.eager else ""
+    if row.host_microseconds is not None:
+        more += f", {row.launches} launches, {row.host_microseconds:.1f} us from the host"
     return (
-        f"| {row.what} | {row.dtype} | {row.rows} x {row.cols} | {row.megabytes:.1f} "
-        f"| {row.microseconds:.1f} | {row.of_copy:.2f} | {peer} |"
+        f"{row.verb} {row.preset} {row.dtype} {rows} x {cols}: {row.moved / 1e6:.1f} MB, "
+        f"{row.microseconds:.1f} us, {row.rate:.0f} GB/s, {row.of_copy:.2f} of copy, "
+        f"{row.sets} sets{more}"
     )
 
 
-def table(rows: list[Row]) -> str:
-    """All rows, with the machine they were measured on."""
-    head = (
-        f"{torch.cuda.get_device_name()}, torch {torch.__version__}, triton {triton.__version__}, "
-        f"python {platform.python_version()}.\n\n"
-        "| what | dtype | shape | MB moved | microseconds | of copy | over compressed-tensors |\n"
-        "|---|---|---|---:|---:|---:|---:|\n"
+def _rounded(row: Row) -> dict[str, Any]:
+    saved = asdict(row)
+    for name in ("microseconds", "copy_microseconds", "host_microseconds"):
+        if saved[name] is not None:
+            saved[name] = round(saved[name], 3)
+    numbers = {k: v if isinstance(v, str) else round(v, 1) for k, v in row.peers.items()}
+    return saved | {"peers": numbers}
+
+
+def _told(answer: float | str) -> str:
+    return answer if isinstance(answer, str) else f"{answer:.0f} us"
+
+
+def _name(task: Task) -> str:
+    return f"{task.verb} {task.preset} {task.dtype} {task.shape[0]} x {task.shape[1]}"
+
+
+def _main_dtype(task: Task, tasks: list[Task]) -> bool:
+    return task.dtype == tasks[0].dtype
+
+
+def _free(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _options() -> Any:  # noqa: ANN401 - argparse's own
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--presets", nargs="*", choices=PRESETS, default=list(PRESETS))
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="*",
+        choices=SHAPES,
+        default=[MAIN, *(size for size in SHAPES if size != MAIN)],
+        help="MB of weight in bfloat16; all presets at 128 (8192 x 8192), few at the others",
     )
-    return head + "".join(line(row) + "\n" for row in rows)
+    parser.add_argument("--dtypes", nargs="*", default=["bfloat16", "float16", "float32"])
+    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--limit", type=float, default=230, help="seconds; the rest is skipped")
+    parser.add_argument("--ms", type=float, default=25, help="of replays for each measurement")
+    parser.add_argument("--jobs", type=int, default=8, help="processes that compile first")
+    parser.add_argument(
+        "--device", choices=("cuda", "cpu"), default="cuda", help="cpu: interpreter"
+    )
+    parser.add_argument("--tiny", action="store_true", help="128 x 128, to try the command")
+    parser.add_argument("--compile", type=int, nargs=2, help=argparse.SUPPRESS)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import subprocess
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -39,3 +40,14 @@ def commit() -> str:
     except OSError:
         told = ""
     return os.environ.get("QPARITY_COMMIT") or told or "unknown"
+
+
+def command(script: str, arguments: Sequence[str]) -> str:
+    """The command without where it writes: the same wherever the checkout is."""
+    kept, skip = ["python", script], False
+    for word in arguments:
+        writes = word in ("--json", "--out")
+        if not writes and not (skip and not word.startswith("--")):
+            kept.append(word)
+        skip = writes
+    return shlex.join(kept)

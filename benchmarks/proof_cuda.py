@@ -6,7 +6,6 @@ prints a line for each thing: what, how many numbers, how many differ. Exit 0: n
 
 import argparse
 import json
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from machine import environment
+from machine import command, environment
 from proof.goldens import GOLDEN, goldens
 from proof.grid import grid
 from proof.large import large
@@ -61,7 +60,10 @@ def main() -> int:
         print(f"FAILED {line.step}: {line.text()}")
     print(verdict, flush=True)
     if options.json:
-        made = {"environment": environment(options.device), "command": _command()}
+        made = {
+            "environment": environment(options.device),
+            "command": command("benchmarks/proof_cuda.py", sys.argv[1:]),
+        }
         saved = [{name: getattr(line, name) for name in line.__slots__} for line in lines]
         options.json.write_text(json.dumps(made | {"verdict": verdict, "lines": saved}, indent=1))
     if options.out:
@@ -109,7 +111,7 @@ def _in_processes(options: argparse.Namespace) -> list[Line]:
 def page(lines: list[Line], verdict: str, made_on: Mapping[str, str]) -> str:
     """The results file."""
     text = ["# Proof of the fused kernels", "", *(__doc__ or "").strip().split("\n")[2:], ""]
-    text += [f"    {_command()}", ""]
+    text += [f"    {command('benchmarks/proof_cuda.py', sys.argv[1:])}", ""]
     text += [", ".join(f"{name} {value}" for name, value in made_on.items()) + ".", ""]
     text += [f"**{verdict}.**", "", NOTES, ""]
     text += ["| step | what | compared | differ | calls | by eager torch | s |"]
@@ -129,10 +131,6 @@ Equal means the same dtype, shape and bits; any NaN equals any NaN. `grid` and `
 compare `triton:cuda` with `torch:cuda`, which `qparity verify torch:cuda --level exhaustive` holds
 to the reference on all 2^32 float32 ([results](verify.md)). "By eager torch" counts the calls that
 no kernel covers."""
-
-
-def _command() -> str:
-    return shlex.join(["python", "benchmarks/proof_cuda.py", *sys.argv[1:]])
 
 
 def _options() -> Any:  # noqa: ANN401 - argparse's own
