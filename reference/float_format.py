@@ -7,6 +7,7 @@ import ml_dtypes
 import numpy as np
 
 from .checks import check_range, check_type
+from .float_rows import FLOAT_ROWS
 
 __all__ = ["FloatFormat"]
 
@@ -114,9 +115,10 @@ class FloatFormat:
     @property
     def dtype(self) -> np.dtype:
         """The numpy or ml_dtypes dtype of the format; uint8, the bits, where there is none."""
-        from .formats import FORMATS
-
-        known = FORMATS.get(self.name) == self
+        fields = (self.exponent_bits, self.mantissa_bits, self.bias, self.max)
+        row = (*fields, self.has_inf, self.has_nan)
+        usual = self.signed and self.has_zero and self.has_subnormals
+        known = usual and FLOAT_ROWS.get(self.name) == row
         return np.dtype(getattr(ml_dtypes, self.name, self.name) if known else np.uint8)
 
     def _check_specials(self) -> None:

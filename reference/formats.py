@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import ml_dtypes
 import numpy as np
 
 from .checks import check_range, check_type
 from .float_format import FloatFormat
+from .float_rows import FLOAT_ROWS
 
 __all__ = [
     "FLOAT4_E2M1FN",
@@ -88,21 +88,8 @@ class IntFormat:
         return np.dtype(np.int8 if self.signed else np.uint8)
 
 
-_FLOAT_ROWS = (
-    #            name             e   m   bias  max                    inf    nan
-    FloatFormat("float4_e2m1fn", 2, 1, 1, 6.0, False, False),
-    FloatFormat("float6_e2m3fn", 2, 3, 1, 7.5, False, False),
-    FloatFormat("float6_e3m2fn", 3, 2, 3, 28.0, False, False),
-    FloatFormat("float8_e4m3fn", 4, 3, 7, 448.0, False, True),
-    FloatFormat("float8_e5m2", 5, 2, 15, 57344.0, True, True),
-    FloatFormat("float16", 5, 10, 15, 65504.0, True, True),
-    FloatFormat("bfloat16", 8, 7, 127, float(ml_dtypes.finfo(ml_dtypes.bfloat16).max), True, True),
-    FloatFormat("float32", 8, 23, 127, float(np.finfo(np.float32).max), True, True),
-    FloatFormat("float64", 11, 52, 1023, float(np.finfo(np.float64).max), True, True),
-)
-
 FORMATS: Mapping[str, FloatFormat | IntFormat] = MappingProxyType(
-    {row.name: row for row in _FLOAT_ROWS}
+    {name: FloatFormat(name, *row) for name, row in FLOAT_ROWS.items()}
     | {f"int{bits}": IntFormat(f"int{bits}", bits) for bits in range(1, 9)}
 )
 
@@ -115,7 +102,7 @@ def float_format(name: str) -> FloatFormat:
     """
     row = FORMATS.get(name)
     if not isinstance(row, FloatFormat):
-        allowed = [r.name for r in _FLOAT_ROWS]
+        allowed = list(FLOAT_ROWS)
         raise ValueError(f"format: {name!r} is not a float format; allowed: {allowed}")
     return row
 

@@ -1,12 +1,70 @@
-"""Codes of a format from float32 tiles, and values from codes.
+"""Codes of a format from float32 tiles, values from codes, and values rounded to those of codes.
 
-A float format is given by its bits, mantissa bits and smallest exponent: the row of ``FORMATS``.
+A format is given by fields of its row: bits, mantissa bits, smallest exponent, least and largest.
 """
 
 import triton
 import triton.language as tl
 
-from .arithmetic import INTERPRETED
+from .arithmetic import INTERPRETED, narrow, widen
+
+NEAREST = tl.constexpr(0)  # to nearest, ties to even
+UP = tl.constexpr(1)  # away from zero
+DOWN = tl.constexpr(2)  # toward zero
+
+
+@triton.jit
+def round_to_row(
+    y,
+    MANTISSA: tl.constexpr,
+    MIN_EXPONENT: tl.constexpr,
+    SUBNORMALS: tl.constexpr,
+    DIRECTION: tl.constexpr,
+):
+    """``y``, float32 or float64, in range and no NaN, rounded to a row's values; its sign stays.
+
+    Near y the values are multiples of 2^(e - M), e = max(exponent of y, smallest exponent). The
+    anchor 2^(e - M + F), F the fraction bits of y's dtype, has that step. Without SUBNORMALS there
+    is nothing but zero below the smallest normal.
+    """
+    magnitude = tl.abs(y)
+    if y.dtype == tl.float64:
+        power = magnitude.to(tl.int64, bitcast=True) & 0x7FF0000000000000
+        power = tl.maximum(power, (MIN_EXPONENT + 1023) << 52)
+        anchor = (power + ((52 - MANTISSA) << 52)).to(tl.float64, bitcast=True)
+    else:
+        power = magnitude.to(tl.int32, bitcast=True) & 0x7F800000
+        power = tl.maximum(power, (MIN_EXPONENT + 127) << 23)
+        anchor = (power + ((23 - MANTISSA) << 23)).to(tl.float32, bitcast=True)
+    # to nearest, ties to even, by the addition
+    value = (magnitude + anchor) - anchor
+    if DIRECTION != NEAREST:
+        tl.static_assert(y.dtype == tl.float64, "directed rounding is of float64")
+        step = anchor * 2.0**-52
+        # one step back where that was the wrong way
+        if DIRECTION == UP:
+            value = tl.where(value < magnitude, value + step, value)
+        else:
+            value = tl.where(value > magnitude, value - step, value)
+    if not SUBNORMALS:
+        least: tl.constexpr = 2.0**MIN_EXPONENT
+        above: tl.constexpr = (
+            least / 2 if DIRECTION == NEAREST else (0.0 if DIRECTION == UP else least)
+        )
+        # to nearest, ties to zero, or to that side
+        value = tl.where(magnitude < least, tl.where(magnitude > above, least, 0.0), value)
+    return with_sign_of(value, y)
+
+
+@triton.jit
+def with_sign_of(value, y):
+    """``value``, which is not negative, with the sign of ``y``, of the same dtype."""
+    if y.dtype == tl.float64:
+        sign = y.to(tl.int64, bitcast=True) & -0x8000000000000000
+        return (value.to(tl.int64, bitcast=True) | sign).to(tl.float64, bitcast=True)
+    else:
+        sign = y.to(tl.int32, bitcast=True) & -0x80000000
+        return (value.to(tl.int32, bitcast=True) | sign).to(tl.float32, bitcast=True)
 
 
 @triton.jit
@@ -74,3 +132,26 @@ def encode_int(y, MIN: tl.constexpr, MAX: tl.constexpr):
 def round_to_e4m3(y):
     """``y`` saturated and rounded to e4m3, in float32; NaN stays."""
     return decode_e4m3(encode_e4m3(y))
+
+
+@triton.jit
+def stored(y, DTYPE: tl.constexpr):
+    """float32 values of a dtype, as they are stored in it: those of float8 as bytes."""
+    if DTYPE == tl.float8e4nv:
+        return encode_e4m3(y)
+    elif DTYPE == tl.float8e5:
+        # the upper half of float16
+        return (y.to(tl.float16).to(tl.int16, bitcast=True) >> 8).to(tl.uint8)
+    else:
+        return narrow(y, DTYPE)
+
+
+@triton.jit
+def loaded(x, DTYPE: tl.constexpr):
+    """Numbers of a dtype as they are stored, in float32, exactly."""
+    if DTYPE == tl.float8e4nv:
+        return decode_e4m3(x)
+    elif DTYPE == tl.float8e5:
+        return (x.to(tl.int16) << 8).to(tl.float16, bitcast=True).to(tl.float32)
+    else:
+        return widen(x)

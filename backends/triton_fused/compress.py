@@ -6,6 +6,7 @@ import triton
 
 from qparity.reference import QuantizationArgs, QuantizationScheme, infer_format
 
+from ..torch_bridge import torch_dtype
 from ..torch_eager.layout import GROUPS
 from .compress_kernels import (
     BYTES,
@@ -104,8 +105,11 @@ def fused(
     has_global = whole is not NO_GLOBAL
     if x.dtype not in TRITON_DTYPES or x.numel() == 0:
         return None
-    codes_of, scale_of = format_constants(args), scale_constants(args, x.dtype, has_global)
-    if codes_of is None or scale_of is None:
+    working = torch.promote_types(x.dtype, torch.float32) if has_global else x.dtype
+    codes_of, scale_of = format_constants(args), scale_constants(args, x.dtype, working)
+    coded = stored and scale_of["SCALE_MODE"] in (E4M3_SCALE, MX_SCALE)
+    dtype = _dtype_of_stored_scale(args, working) if stored and not coded else working
+    if codes_of is None or dtype is None:
         return None
     if not args.symmetric and (args.type != "int" or args.zp_dtype != np.int8):
         return None
@@ -140,12 +144,6 @@ def fused(
     def empty(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         return torch.empty(shape, dtype=dtype, device=x.device)
 
-    working = torch.promote_types(x.dtype, torch.float32) if has_global else x.dtype
-    mode = scale_of["SCALE_MODE"]
-    coded = stored and mode in (E4M3_SCALE, MX_SCALE)
-    dtype = working
-    if stored and args.resolved_scale_dtype is not None and not coded:
-        dtype = getattr(torch, args.resolved_scale_dtype.name)
     scale = empty(scale_shape, torch.uint8 if coded else dtype)
     # four codes of 8 bits are a word
     offset = 128 if packed and codes and bits == 8 and flat else 0
@@ -222,26 +220,26 @@ def fused(
         num_warps=warps,
         enable_fp_fusion=False,
     )
-    if coded and mode is E4M3_SCALE:
+    if coded and scale_of["SCALE_MODE"] is E4M3_SCALE:
         scale = scale.view(torch.float8_e4m3fn)
     return result | {"scale": scale}
 
 
 def _blocks(x: torch.Tensor, args: QuantizationArgs) -> dict[str, torch.Tensor] | None:
     """Codes and scales of the blocks of a 2-D ``x``."""
-    codes_of, scale_of = format_constants(args), scale_constants(args, x.dtype, whole=False)
-    if codes_of is None or scale_of is None or x.numel() == 0 or not args.symmetric:
+    if x.dtype not in TRITON_DTYPES or x.numel() == 0:
+        return None
+    codes_of, scale_of = format_constants(args), scale_constants(args, x.dtype, x.dtype)
+    coded = scale_of["SCALE_MODE"] is E4M3_SCALE
+    dtype = x.dtype if coded else _dtype_of_stored_scale(args, x.dtype)
+    if codes_of is None or dtype is None or not args.symmetric:
         return None
     tall, wide = args.block_structure or (1, 1)
-    if x.dtype not in TRITON_DTYPES or codes_of["KIND"] is SMALL_FLOAT or tall * wide > 1 << 15:
+    if codes_of["KIND"] is SMALL_FLOAT or tall * wide > 1 << 15:
         return None
     x = x if x.stride(1) == 1 and x.stride(0) >= 0 else x.contiguous()
     rows, cols = x.shape
     counts = (triton.cdiv(rows, tall), triton.cdiv(cols, wide))
-    coded = scale_of["SCALE_MODE"] is E4M3_SCALE
-    dtype = x.dtype
-    if args.resolved_scale_dtype is not None and not coded:
-        dtype = getattr(torch, args.resolved_scale_dtype.name)
     scale = torch.empty(counts, dtype=torch.uint8 if coded else dtype, device=x.device)
     codes = torch.empty((rows, cols), dtype=torch.uint8, device=x.device)
     wanted = ("KIND", "MIN", "MAX")
@@ -259,13 +257,22 @@ def _blocks(x: torch.Tensor, args: QuantizationArgs) -> dict[str, torch.Tensor] 
         TALL=triton.next_power_of_2(tall),
         WIDE=triton.next_power_of_2(wide),
         **{key: codes_of[key] for key in wanted},
-        **{key: scale_of[key] for key in ("SCALE_MODE", "SCALE", "SCALE_MAX", "EPS")},
+        **scale_of,
         DIVISION=division(args, x.dtype, whole=False),
         STORE_CODE=coded,
         num_warps=8,
         enable_fp_fusion=False,
     )
     return {"codes": codes, "scale": scale.view(torch.float8_e4m3fn) if coded else scale}
+
+
+def _dtype_of_stored_scale(args: QuantizationArgs, working: torch.dtype) -> torch.dtype | None:
+    """The dtype of scales that are stored as numbers; None for what is rounded once more."""
+    if args.resolved_scale_dtype is None:
+        return working
+    dtype = torch_dtype(args.resolved_scale_dtype)
+    exact = dtype in (working, torch.float32) or working == torch.float32
+    return dtype if dtype in TRITON_DTYPES and exact else None
 
 
 def _suits(name: str, args: QuantizationArgs) -> bool:

@@ -12,7 +12,7 @@ from .arithmetic import (
     to_dtype,
     widen,
 )
-from .codes import encode_e4m3, encode_float, encode_int
+from .codes import encode_e4m3, encode_float, encode_int, stored
 from .scales import (
     GIVEN_GLOBAL,
     MADE_GLOBAL,
@@ -20,9 +20,7 @@ from .scales import (
     NO_GLOBAL,
     global_scale_of,
     mx_code,
-    mx_scale,
-    round_scale,
-    symmetric_scale,
+    scale_and_zero_point,
 )
 
 INT = tl.constexpr(0)
@@ -89,12 +87,22 @@ def compress_units(
     MIN: tl.constexpr,
     MAX: tl.constexpr,
     SYMMETRIC: tl.constexpr,
-    MX_MANTISSA: tl.constexpr,
-    MX_OFFSET: tl.constexpr,
+    WORKING: tl.constexpr,
     SCALE_MODE: tl.constexpr,
     SCALE: tl.constexpr,
+    SCALE_MIN: tl.constexpr,
     SCALE_MAX: tl.constexpr,
+    SCALE_MANTISSA: tl.constexpr,
+    SCALE_MIN_EXPONENT: tl.constexpr,
+    SCALE_SUBNORMALS: tl.constexpr,
+    SCALE_NAN: tl.constexpr,
+    DIRECTION: tl.constexpr,
+    AMAX_MANTISSA: tl.constexpr,
+    EMAX: tl.constexpr,
     EPS: tl.constexpr,
+    ZP: tl.constexpr,
+    ZP_MIN: tl.constexpr,
+    ZP_MAX: tl.constexpr,
     GLOBAL: tl.constexpr,
     NUMERATOR: tl.constexpr,
     TINY: tl.constexpr,
@@ -142,13 +150,8 @@ def compress_units(
         for p in tl.static_range(1, parts):
             largest = tl.maximum(largest, magnitude_bits(xs[p]))
         amax_bits = tl.max(tl.max(largest, axis=2), axis=1)
-    zero_point = tl.zeros([UNITS], tl.float32)
-    if SCALE_MODE == MX_SCALE:
-        scale = mx_scale(amax_bits, X, MX_MANTISSA, MX_OFFSET)
-    elif SYMMETRIC:
-        scale = symmetric_scale(amax_bits, X, (MAX - MIN) / 2)
-    else:
-        nan = amax_bits > 0x7F800000
+    lo, hi, whole = amax_bits, amax_bits, amax_bits
+    if not SYMMETRIC:
         least = tl.minimum(xs[0], 0.0)
         most = tl.maximum(xs[0], 0.0)
         for p in tl.static_range(1, parts):
@@ -156,23 +159,38 @@ def compress_units(
             most = tl.maximum(most, xs[p])
         lo = tl.min(tl.min(least, axis=2), axis=1)
         hi = tl.max(tl.max(most, axis=2), axis=1)
-        # each of the operations to the dtype of x
-        span = tl.where(nan, float("nan"), to_dtype(hi - lo, X))
-        scale = to_dtype(tl.div_rn(span, tl.full([UNITS], MAX - MIN, tl.float32)), X)
-        zero_point = to_dtype(MIN - to_dtype(tl.div_rn(lo, scale), X), X)
-        known = zero_point == zero_point
-        zero_point = encode_int(tl.where(known, zero_point, 0.0), MIN, MAX).to(tl.float32)
-        zero_point = tl.where(known, zero_point, 0.0)
-
-    whole = tl.full([UNITS], 1.0, tl.float32)
     if GLOBAL == GIVEN_GLOBAL:
-        whole = whole * tl.load(global_ptr)
+        whole = tl.zeros([UNITS], tl.float32) + tl.load(global_ptr)
     elif GLOBAL == MADE_GLOBAL:
         largest = amax_of_partials(partial_ptr, n_partials, MOST_PARTIALS)
         whole = global_scale_of(tl.full([UNITS], 0, tl.int32) + largest, X, NUMERATOR, TINY)
-    if GLOBAL != NO_GLOBAL:
-        scale = whole * scale
-    scale = round_scale(scale, SCALE_MODE, SCALE, SCALE_MAX, EPS)
+    scale, zero_point = scale_and_zero_point(
+        amax_bits,
+        lo,
+        hi,
+        whole,
+        X,
+        GLOBAL != NO_GLOBAL,
+        SYMMETRIC,
+        MIN,
+        MAX,
+        WORKING,
+        SCALE_MODE,
+        SCALE,
+        SCALE_MIN,
+        SCALE_MAX,
+        SCALE_MANTISSA,
+        SCALE_MIN_EXPONENT,
+        SCALE_SUBNORMALS,
+        SCALE_NAN,
+        DIRECTION,
+        AMAX_MANTISSA,
+        EMAX,
+        EPS,
+        ZP,
+        ZP_MIN,
+        ZP_MAX,
+    )
     s = scale
     if GLOBAL != NO_GLOBAL:
         s = tl.div_rn(scale, whole)
@@ -187,7 +205,7 @@ def compress_units(
     else:
         tl.store(scale_ptr + unit, encode_e4m3(scale), mask=keeps)
     if not SYMMETRIC:
-        tl.store(zp_ptr + unit, zero_point.to(tl.int8), mask=keeps)
+        tl.store(zp_ptr + unit, stored(zero_point, ZP), mask=keeps)
     if GLOBAL == MADE_GLOBAL:
         tl.store(global_ptr + unit, whole, mask=within & (unit == 0))
     if STORE_SHAPE:
@@ -215,8 +233,11 @@ def compress_units(
                     if GLOBAL == NO_GLOBAL:
                         # to the dtype of x
                         y = to_dtype(y, X)
-                # of a scale that is inf or NaN all codes are those of +0
-                code = tl.where(finite, encode_int(y, MIN, MAX), 0)
+                if SYMMETRIC:
+                    # of a scale that is inf or NaN all codes are those of +0
+                    code = tl.where(finite, encode_int(y, MIN, MAX), 0)
+                else:
+                    code = tl.where(y == y, encode_int(y, MIN, MAX), 0)
             elif KIND == SMALL_FLOAT:
                 if POSITIVE_ZERO:
                     y = y + 0.0
@@ -280,10 +301,22 @@ def compress_blocks(
     KIND: tl.constexpr,
     MIN: tl.constexpr,
     MAX: tl.constexpr,
+    WORKING: tl.constexpr,
     SCALE_MODE: tl.constexpr,
     SCALE: tl.constexpr,
+    SCALE_MIN: tl.constexpr,
     SCALE_MAX: tl.constexpr,
+    SCALE_MANTISSA: tl.constexpr,
+    SCALE_MIN_EXPONENT: tl.constexpr,
+    SCALE_SUBNORMALS: tl.constexpr,
+    SCALE_NAN: tl.constexpr,
+    DIRECTION: tl.constexpr,
+    AMAX_MANTISSA: tl.constexpr,
+    EMAX: tl.constexpr,
     EPS: tl.constexpr,
+    ZP: tl.constexpr,
+    ZP_MIN: tl.constexpr,
+    ZP_MAX: tl.constexpr,
     DIVISION: tl.constexpr,
     STORE_CODE: tl.constexpr,
 ):
@@ -297,8 +330,33 @@ def compress_blocks(
     mask = mask & (row < rows)[:, None] & (column < cols)[None, :]
     x = widen(tl.load(x_ptr + row[:, None] * stride_row + column[None, :], mask=mask, other=0.0))
     amax_bits = tl.full([1], 0, tl.int32) + tl.max(tl.max(magnitude_bits(x), axis=1), axis=0)
-    scale = symmetric_scale(amax_bits, X, (MAX - MIN) / 2)
-    scale = round_scale(scale, SCALE_MODE, SCALE, SCALE_MAX, EPS)
+    scale, _ = scale_and_zero_point(
+        amax_bits,
+        amax_bits,
+        amax_bits,
+        amax_bits,
+        X,
+        False,
+        True,
+        MIN,
+        MAX,
+        WORKING,
+        SCALE_MODE,
+        SCALE,
+        SCALE_MIN,
+        SCALE_MAX,
+        SCALE_MANTISSA,
+        SCALE_MIN_EXPONENT,
+        SCALE_SUBNORMALS,
+        SCALE_NAN,
+        DIRECTION,
+        AMAX_MANTISSA,
+        EMAX,
+        EPS,
+        ZP,
+        ZP_MIN,
+        ZP_MAX,
+    )
     at = scale_ptr + block + tl.arange(0, 1)
     if STORE_CODE:
         tl.store(at, encode_e4m3(scale))

@@ -1,14 +1,27 @@
 """What a kernel must know of args and dtype, as constants it is compiled for."""
 
+import functools
+
 import numpy as np
 import torch
 import triton.language as tl
 
-from qparity.reference import FloatFormat, QuantizationArgs
+from qparity.reference import FloatFormat, IntFormat, QuantizationArgs
 
+from ..torch_bridge import torch_dtype
+from ..torch_eager.dtypes import constant
+from ..torch_eager.scales import EXPONENT_RULES
 from .arithmetic import CORRECTED, EXACT, INTERPRETED, POWER, RECIPROCAL
+from .codes import DOWN, NEAREST, UP
 from .compress_kernels import E4M3, INT, SMALL_FLOAT
-from .scales import E4M3_SCALE, FLOAT_SCALE, MX_SCALE, UNROUNDED
+from .scales import (
+    E4M3_SCALE,
+    EXPONENT_SCALE,
+    FLOAT_SCALE,
+    MX_SCALE,
+    QUOTIENT_SCALE,
+    UNROUNDED,
+)
 
 TRITON_DTYPES = {
     torch.float16: tl.float16,
@@ -18,7 +31,14 @@ TRITON_DTYPES = {
 # packed codes are loaded and stored in pieces, of which eight codes fill a whole number
 PIECES = {8: torch.uint8, 16: torch.int16, 32: torch.int32}
 _WIDE_PIECES = {2: 16, 4: 32, 6: 16}
-_SCALE_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+STORED_DTYPES = TRITON_DTYPES | {
+    torch.int8: tl.int8,
+    torch.uint8: tl.uint8,
+    torch.float64: tl.float64,
+    torch.float8_e4m3fn: tl.float8e4nv,
+    torch.float8_e5m2: tl.float8e5,
+}
+_DIRECTIONS = {"nearest": NEAREST, "rceil": UP, "floor": DOWN, "ceil": UP, "even": DOWN}
 
 Constants = dict[str, object]
 
@@ -41,34 +61,91 @@ def format_constants(args: QuantizationArgs) -> Constants | None:
     return known | fields | {"KIND": kinds[row.name]}
 
 
-def scale_constants(args: QuantizationArgs, dtype: torch.dtype, whole: bool) -> Constants | None:
-    """How the scale is made of a range in ``dtype``; None where the kernels have no rule for it."""
-    if type(args) is not QuantizationArgs:
-        return None
-    working = torch.float32 if whole else dtype
-    constants: Constants = {"SCALE": TRITON_DTYPES[working], "SCALE_MAX": 0.0}
-    constants |= {"MX_MANTISSA": 3 if args.num_bits == 6 else 1}
-    constants |= {"MX_OFFSET": 8 if args.num_bits == 8 else 2}
-    own = torch.finfo(working).eps
-    resolved = args.resolved_scale_dtype
-    if args.is_mx:
-        return constants | {"SCALE_MODE": MX_SCALE, "EPS": 1.0}
-    if resolved is None:
-        return constants | {"SCALE_MODE": UNROUNDED, "EPS": own}
-    if resolved.name == "float8_e4m3fn":
-        return constants | {"SCALE_MODE": E4M3_SCALE, "EPS": 0.125}
-    target = _SCALE_DTYPES.get(resolved.name)
-    if target is None or (target not in (working, torch.float32) and working != torch.float32):
-        return None
-    limit = torch.tensor(torch.finfo(target).max).to(working)
-    constants |= {"SCALE": TRITON_DTYPES[target], "SCALE_MAX": float(limit)}
-    return constants | {"SCALE_MODE": FLOAT_SCALE, "EPS": torch.finfo(target).eps}
+def scale_constants(args: QuantizationArgs, dtype: torch.dtype, working: torch.dtype) -> Constants:
+    """How a scale, computed in ``working``, and a zero-point are made of a range in ``dtype``.
+
+    They are what ``scales.scale_and_zero_point`` takes under these names.
+    """
+    code, row, rule = args.code_format, args.scale_format, args.scale_rule
+    eps = torch.finfo(working).eps
+    constants: Constants = {
+        "WORKING": TRITON_DTYPES[working],
+        "SCALE_MODE": UNROUNDED,
+        "SCALE": TRITON_DTYPES[working],
+        "SCALE_MIN": 0.0,
+        "SCALE_MAX": 0.0,
+        "SCALE_MANTISSA": 0,
+        "SCALE_MIN_EXPONENT": 0,
+        "SCALE_SUBNORMALS": True,
+        "SCALE_NAN": True,
+        "DIRECTION": NEAREST,
+        "AMAX_MANTISSA": -1,
+        "EMAX": 0,
+        "EPS": eps if row is None else _in_dtype(row.safe_scale, working) or eps,
+        **_zero_point_constants(args, dtype),
+    }
+    resolved = None if args.resolved_scale_dtype is None else torch_dtype(args.resolved_scale_dtype)
+    if rule in EXPONENT_RULES:
+        constants |= {"EMAX": code.max_exponent}
+    if rule == "mx":
+        constants |= {"SCALE_MODE": MX_SCALE, "AMAX_MANTISSA": 3 if args.num_bits == 6 else 1}
+    elif row is None or resolved == torch.float64:
+        pass
+    elif resolved == torch.float8_e4m3fn and rule == "nearest":
+        constants |= {"SCALE_MODE": E4M3_SCALE}
+    elif resolved in TRITON_DTYPES:
+        # one that has all values of the working dtype rounds nothing
+        if resolved == working or torch.promote_types(resolved, working) != resolved:
+            limit = _in_dtype(row.max, working)
+            constants |= {"SCALE_MODE": FLOAT_SCALE, "SCALE_MAX": limit}
+            constants |= {"SCALE": TRITON_DTYPES[resolved]}
+    else:
+        constants |= {"SCALE_MODE": EXPONENT_SCALE if rule in EXPONENT_RULES else QUOTIENT_SCALE}
+        constants |= _row_constants(row) | {"DIRECTION": _DIRECTIONS[rule]}
+        if rule == "even":
+            constants |= {"AMAX_MANTISSA": code.mantissa_bits}
+    return constants
+
+
+def _row_constants(row: FloatFormat | IntFormat) -> Constants:
+    """The row of a scale; integers are spaced as floats are below the exponent they all have."""
+    known: Constants = {"SCALE_MIN": row.min, "SCALE_MAX": row.max, "SCALE_NAN": row.has_nan}
+    if not isinstance(row, FloatFormat):
+        return known | {"SCALE_MANTISSA": row.bits, "SCALE_MIN_EXPONENT": row.bits}
+    return known | {
+        "SCALE_MANTISSA": row.mantissa_bits,
+        "SCALE_MIN_EXPONENT": row.min_exponent,
+        "SCALE_SUBNORMALS": row.has_subnormals or not row.has_zero,
+    }
+
+
+def _zero_point_constants(args: QuantizationArgs, dtype: torch.dtype) -> Constants:
+    name, row = args.zp_dtype, args.code_format
+    zp = torch.int8 if name is None else torch_dtype(name)
+    if zp in (torch.int8, torch.uint8):
+        limits: torch.iinfo | torch.finfo = torch.iinfo(zp)
+    else:
+        limits = torch.finfo(zp)
+    low, high = (_in_dtype(float(bound), dtype) for bound in (limits.min, limits.max))
+    return {"ZP": STORED_DTYPES[zp], "ZP_MIN": max(row.min, low), "ZP_MAX": min(row.max, high)}
+
+
+@functools.cache
+def _in_dtype(value: float, dtype: torch.dtype) -> float:
+    """A number rounded to a dtype."""
+    return float(constant(value, dtype, torch.device("cpu")))
 
 
 def division(args: QuantizationArgs, dtype: torch.dtype, whole: bool) -> int:
     """How a kernel that makes the scales divides by them."""
-    if args.is_mx:
-        return int(POWER.value)
+    row = args.scale_format
+    if isinstance(row, FloatFormat) and not whole:
+        # 2^127 is the largest power of two of float32
+        if row.mantissa_bits == 0 and row.smallest >= 2.0**-127:
+            return int(POWER.value)
+    # a scale that has no sign of a global scale that has one is not of the sign of x
+    elif row is not None and whole and row.min >= 0:
+        return int(EXACT.value)
     if dtype == torch.float32:
         return int(EXACT.value)
     if dtype == torch.bfloat16 and not whole:

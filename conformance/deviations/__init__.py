@@ -1,5 +1,6 @@
 """What is known to differ by definition: the rows of docs/deviations.md as conditions on cases."""
 
-from .declared import Declared, DeclaredError, ways_of, without_declared
+from .declared import Declared, DeclaredError, without_declared
+from .tables import ways_of
 
 __all__ = ["Declared", "DeclaredError", "ways_of", "without_declared"]

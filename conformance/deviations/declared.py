@@ -9,7 +9,7 @@ import numpy as np
 from ..bits import Array
 from ..compare import Difference, differing
 
-__all__ = ["Declared", "DeclaredError", "ways_of", "without_declared"]
+__all__ = ["Declared", "DeclaredError", "without_declared"]
 
 Where = bool | Array
 
@@ -43,16 +43,6 @@ class DeclaredError(Exception):
     def __init__(self, counts: Mapping[str, int], total: int) -> None:
         super().__init__("; ".join(counts))
         self.counts, self.total = dict(counts), total
-
-
-def ways_of(backend: object) -> Sequence[Declared]:
-    """The rows of a backend: its ``deviations`` names a table, or is absent."""
-    name = getattr(backend, "deviations", None)
-    if not isinstance(name, str):
-        return ()
-    from .tables import TABLES
-
-    return TABLES.get(name, ())
 
 
 def without_declared(
