@@ -109,7 +109,7 @@ def _built_in(name: str, row: BuiltIn) -> object:
         except ModuleNotFoundError:
             raise ValueError(
                 f"backend: {name!r} needs {row.library}, which is not installed; "
-                f"pip install qparity[{row.extra}]"
+                f"pip install 'qparity[{row.extra}]'"
             ) from None
     module = importlib.import_module(f"{__package__}.{row.module}")
     return getattr(module, row.factory)(row.device) if row.factory else module

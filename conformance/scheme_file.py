@@ -11,7 +11,7 @@ from typing import Any
 
 from qparity.reference import QuantizationArgs, QuantizationScheme, preset_name_to_scheme
 
-__all__ = ["SCHEME", "load_schemes"]
+__all__ = ["SCHEME", "load_object", "load_schemes", "short_name"]
 
 SCHEME = "PRESET|FILE.json|FILE.py[:ARGS]|package.module:ARGS"
 
@@ -42,8 +42,13 @@ def load_schemes(names: Iterable[str]) -> dict[str, QuantizationScheme]:
     return found
 
 
-def _imported(name: str) -> QuantizationScheme:
-    """The args or the scheme that an object of a module, or of a file, is."""
+def load_object(name: str) -> object:
+    """An object of a file, ``scheme.py:NAME``, or of a module, ``package.module:NAME``.
+
+    Raises:
+        OSError: if a file cannot be read.
+        ValueError: if the module cannot be imported; what it lacks is None.
+    """
     module_name, _, path = name.partition(":")
     from_file = module_name.endswith(".py")
     try:
@@ -55,6 +60,20 @@ def _imported(name: str) -> QuantizationScheme:
         raise ValueError(message) from error
     for part in path.split("."):
         found = getattr(found, part, None)
+    return found
+
+
+def short_name(name: str) -> str:
+    """``mxint8`` of ``examples/mxint8.py:ARGS``; other names as they are."""
+    file, colon, path = name.partition(":")
+    if not colon or not file.endswith(".py"):
+        return name
+    return Path(file).stem if path == "ARGS" else f"{Path(file).stem}:{path}"
+
+
+def _imported(name: str) -> QuantizationScheme:
+    """The args or the scheme that an object of a module, or of a file, is."""
+    found = load_object(name)
     if isinstance(found, QuantizationArgs):
         return QuantizationScheme(("Linear",), weights=found)
     if isinstance(found, QuantizationScheme):

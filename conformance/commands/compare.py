@@ -9,7 +9,7 @@ from qparity.reference import QuantizationArgs
 
 from ..comparison import measure, to_json, to_markdown, to_table
 from ..comparison.plot import plot
-from ..scheme_file import SCHEME, load_schemes
+from ..scheme_file import SCHEME, load_schemes, short_name
 from ..weights import SAMPLE, matrices, read_tensors
 from .console import check_writable, console, write_json, write_text
 
@@ -69,13 +69,5 @@ def weights_of(names: list[str]) -> dict[str, QuantizationArgs]:
     for name, scheme in load_schemes(names).items():
         if scheme.weights is None:
             raise ValueError(f"scheme: {name!r} quantizes no weights; allowed: one that does")
-        found[_short(name)] = scheme.weights
+        found[short_name(name)] = scheme.weights
     return found
-
-
-def _short(name: str) -> str:
-    """``mxint8`` of ``examples/mxint8.py:ARGS``; other names as they are."""
-    file, colon, path = name.partition(":")
-    if not colon or not file.endswith(".py"):
-        return name
-    return Path(file).stem if path == "ARGS" else f"{Path(file).stem}:{path}"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import ml_dtypes
 import numpy as np
 
-from qparity.reference import FORMATS, QuantizationArgs
+from qparity.reference import FORMATS, FloatFormat, FormatArgs, IntFormat, QuantizationArgs
 
 from .. import pictures
 from ..bits import Array
 from ..guard import CASE_TIMEOUT, guarded
 from ..pictures.canvas import check_path
-from ..scheme_file import SCHEME, load_schemes
+from ..scheme_file import SCHEME, load_object, load_schemes, short_name
 from ..weights import SAMPLE, matrices, read_tensors
 from .aside import speaking_aside
 from .load import load
@@ -42,7 +42,11 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
         return found
 
     line = kind("number-line", "the values of a format and their gaps", _number_line)
-    line.add_argument("format", metavar="FORMAT|SCHEME", help="float4_e2m1fn, int4, ...")
+    line.add_argument(
+        "format",
+        metavar="FORMAT|SCHEME|FILE.py:NAME",
+        help="float4_e2m1fn, int4 and so on; the codes of a scheme; or a format of one's own",
+    )
     stairs = kind("staircase", "what a scheme makes of each number, and the error", _staircase)
     stairs.add_argument("scheme", metavar=SCHEME)
     stairs.add_argument(
@@ -70,8 +74,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _number_line(options: argparse.Namespace) -> "Figure":
-    row = FORMATS.get(options.format)
-    return pictures.number_line(_args_of(options.format)[1].code_format if row is None else row)
+    name = options.format
+    row: object = FORMATS.get(name)
+    if row is None and ":" in name:
+        row = load_object(name)
+    if not isinstance(row, FloatFormat | IntFormat):
+        row = _args_of(name)[1].code_format
+    return pictures.number_line(row)
 
 
 def _staircase(options: argparse.Namespace) -> "Figure":
@@ -123,6 +132,8 @@ def _codes(name: str, args: QuantizationArgs) -> Callable[[Array, Array], Array]
 
 def _per_row(args: QuantizationArgs) -> QuantizationArgs:
     """The same codes with one scale a row."""
+    if isinstance(args, FormatArgs):
+        return FormatArgs(code_format=args.code_format, strategy="channel")
     return QuantizationArgs(num_bits=args.num_bits, type=args.type, strategy="channel")
 
 
@@ -132,5 +143,5 @@ def _args_of(name: str) -> tuple[str, QuantizationArgs]:
     for side in _SIDES:
         args = getattr(scheme, side)
         if isinstance(args, QuantizationArgs):
-            return shown.rpartition(":")[2], args
+            return short_name(shown), args
     raise ValueError(f"scheme: {name!r} quantizes nothing; allowed: one that does")

@@ -1,7 +1,7 @@
 """Pictures of formats and schemes, with matplotlib (the extra ``plots``), one file a picture.
 
 Each function returns a figure; ``save`` writes it. Colours are those of Okabe and Ito, and no
-picture needs them: markers, line styles and hatches say the same.
+picture needs them: markers, line styles and lightness say the same.
 """
 
 from .backends import backends

@@ -3,33 +3,38 @@
 import numpy as np
 
 from qparity.reference import (
-    FLOAT8_E4M3FN,
     QuantizationArgs,
     calculate_qparams,
     fake_quantize,
-    generate_gparam,
     quantize,
 )
 
 from ..bits import Array
+from ..of_formats import global_scale_of
 
 
 def qparams_of(
-    low: float, high: float, args: QuantizationArgs
+    low: float, high: float, args: QuantizationArgs, *, tensor: float = 0.0
 ) -> tuple[Array, Array | None, Array | None]:
-    """Scale, zero-point and global scale of a range, float32, that any row broadcasts with."""
+    """Scale, zero-point and global scale of a range, float32, that any row broadcasts with.
+
+    Args:
+        low: the smallest number of the unit.
+        high: the largest.
+        args: the scheme.
+        tensor: the largest magnitude of the tensor, if it is larger than that of the unit.
+    """
     lo, hi = (np.array([[bound]], np.float32) for bound in (low, high))
-    whole = None
-    if args.strategy == "tensor_group":
-        row = args.scale_format or FLOAT8_E4M3FN
-        whole = generate_gparam(lo, hi, scale_data=row, quant_data=args.code_format)
+    whole = global_scale_of(np.array([[low, high, tensor]], np.float32), args)
     scale, point = calculate_qparams(lo, hi, args, whole)
     return scale, None if args.symmetric else point, whole
 
 
-def values_of(x: Array, low: float, high: float, args: QuantizationArgs) -> Array:
+def values_of(
+    x: Array, low: float, high: float, args: QuantizationArgs, *, tensor: float = 0.0
+) -> Array:
     """What numbers become, float32, if their unit has the range from ``low`` to ``high``."""
-    scale, point, whole = qparams_of(low, high, args)
+    scale, point, whole = qparams_of(low, high, args, tensor=tensor)
     return _row(fake_quantize, x, scale, point, whole, args)
 
 

@@ -5,19 +5,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qparity.reference import (
-    FLOAT8_E4M3FN,
     QuantizationArgs,
     calculate_qparams,
     compute_dynamic_scales_and_zp,
     dequantize,
-    generate_gparam,
     minmax,
     quantize,
 )
 
 from ..bits import Array
+from ..of_formats import global_scale_of
 from ..values import codes_of
-from .canvas import BLUE, ORANGE, paper
+from .canvas import BLUE, ORANGE, label_values, paper
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,7 +43,7 @@ def histogram(x: Array, args: QuantizationArgs, *, name: str, of: str = "tensor"
     low, high = values[0] - 0.5, values[-1] + 0.5
     numbers.hist(np.clip(scaled, low, high), bins=_BINS, range=(low, high), color=ORANGE)
     numbers.set_yticks([])
-    numbers.set_ylabel("x / scale")
+    numbers.set_ylabel("numbers")
     unused = int((counts == 0).sum())
     bits = -float((counts[counts > 0] * np.log2(counts[counts > 0])).sum())
     title = f"{name}: {values.size - unused} of {values.size} codes used"
@@ -55,20 +54,17 @@ def histogram(x: Array, args: QuantizationArgs, *, name: str, of: str = "tensor"
     gaps = np.diff(values, append=values[-1] + (values[-1] - values[-2]))
     widths = np.minimum(gaps, np.diff(values, prepend=values[0] - gaps[0])) * 0.7
     used.bar(values, 100 * counts, width=widths, color=BLUE)
-    used.set_ylabel("numbers with it, %")
-    used.set_xlabel("code")
+    used.set_ylabel("share, %")
+    point = "" if args.symmetric else " + zero_point"
+    used.set_xlabel(f"above: x / scale{point}; below: the code")
     if few:
-        used.set_xticks(values, [f"{value:g}" for value in values])
+        label_values(used, values)
     return figure
 
 
 def _scaled(x: Array, args: QuantizationArgs) -> tuple[Array, Array]:
     """x / s + zero_point, in float64, and the codes, both flat."""
-    whole = None
-    if args.strategy == "tensor_group":
-        row = args.scale_format or FLOAT8_E4M3FN
-        ranges = minmax(x, QuantizationArgs())
-        whole = generate_gparam(*ranges, scale_data=row, quant_data=args.code_format)
+    whole = global_scale_of(x, args)
     if args.strategy == "token":
         scale, made = compute_dynamic_scales_and_zp(x, args, whole)
     else:

@@ -7,7 +7,7 @@ import numpy as np
 from qparity.reference import FloatFormat, IntFormat
 
 from ..values import codes_of
-from .canvas import BLUE, VERMILION, paper
+from .canvas import BLUE, VERMILION, label_powers_of_two, label_values, paper
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,8 +31,6 @@ def number_line(row: FloatFormat | IntFormat) -> "Figure":
     line.set_ylim(0, 1.25)
     line.grid(visible=False)
     line.set_title(f"{row.name}: {values.size} values, {row.bits} bits")
-    if values.size <= _FEW:
-        gaps.set_xticks(values, [f"{value:g}" for value in values])
     middles, widths = (values[1:] + values[:-1]) / 2, np.diff(values)
     gaps.plot(middles, widths, "o", color=VERMILION, markersize=3.5)
     gaps.vlines(middles, widths.min() / 2, widths, color=VERMILION, linewidth=0.6)
@@ -40,4 +38,7 @@ def number_line(row: FloatFormat | IntFormat) -> "Figure":
     gaps.set_ylim(widths.min() / 2, widths.max() * 2)
     gaps.set_ylabel("gap to the next")
     gaps.set_xlabel("value")
+    label_powers_of_two(gaps.yaxis)
+    if values.size <= _FEW:
+        label_values(gaps, values)
     return figure

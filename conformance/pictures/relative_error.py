@@ -8,7 +8,7 @@ import numpy as np
 from qparity.reference import QuantizationArgs
 
 from ..bits import Array
-from .canvas import LINES, paper
+from .canvas import LINES, label_powers_of_two, paper
 from .coded import values_of
 
 if TYPE_CHECKING:
@@ -44,11 +44,13 @@ def relative_error(named: Mapping[str, QuantizationArgs]) -> "Figure":
         axes.plot(middles, found, markevery=6, linewidth=1.3, label=name, **style)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
-    axes.set_ylim(None, 2)
+    axes.set_ylim(None, 1.4)
+    label_powers_of_two(axes.xaxis)
+    axes.yaxis.set_major_formatter(lambda value, _: _percent(100 * value))
     axes.set_xlabel("magnitude, of the largest in its unit")
     axes.set_ylabel("largest relative error")
-    axes.set_title("Relative error against magnitude (1: it becomes zero)")
-    axes.legend(frameon=False)
+    axes.set_title("Relative error against magnitude (100 %: it becomes zero)")
+    figure.legend(loc="outside lower center", ncols=_MOST, frameon=False)
     return figure
 
 
@@ -56,3 +58,7 @@ def _errors(x: Array, args: QuantizationArgs) -> Array:
     values = values_of(x, -1.0, 1.0, args)
     found: Array = np.maximum(np.abs(values - x) / x, 2.0**-12)
     return found
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0f} %" if share >= 10 else f"{share:.2g} %"

@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _VALUES, _RANGES = 600, 240
+_HIGHEST = 2.0
+_ALIKE = 2.0**-20
 
 
 def schemes(first: tuple[str, QuantizationArgs], second: tuple[str, QuantizationArgs]) -> "Figure":
     """Where one scheme is nearer to a number than another, for units of one octave of ranges.
+
+    Errors that differ by less than 2^-20 count as the same. Where there are two levels of scale,
+    the tensor's largest number is 2.
 
     Args:
         first: the name and args of a scheme.
@@ -27,17 +32,18 @@ def schemes(first: tuple[str, QuantizationArgs], second: tuple[str, Quantization
     """
     (name, args), (other_name, other) = first, second
     share = np.linspace(0, 1, _VALUES)
-    ranges = np.linspace(1, 2, _RANGES, endpoint=False)
+    ranges = np.linspace(1, _HIGHEST, _RANGES, endpoint=False)
     better = np.zeros((_RANGES, _VALUES))
     for i, amax in enumerate(ranges):
         x = (share * amax).astype(np.float32)
-        mine, theirs = (np.abs(values_of(x, -amax, amax, a) - x) for a in (args, other))
-        better[i] = np.sign(mine - theirs)
+        made = (values_of(x, -amax, amax, a, tensor=_HIGHEST) for a in (args, other))
+        mine, theirs = (np.abs(values - x) for values in made)
+        better[i] = np.where(np.abs(mine - theirs) < _ALIKE, 0, np.sign(mine - theirs))
     figure, (axes,) = paper(1, 6.5, 4.4)
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
-    edges = (share[0], share[-1], ranges[0], 2.0)
+    edges = (share[0], share[-1], ranges[0], _HIGHEST)
     options: dict[str, Any] = {
         "origin": "lower",
         "aspect": "auto",
@@ -56,6 +62,7 @@ def schemes(first: tuple[str, QuantizationArgs], second: tuple[str, Quantization
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=3, frameon=False)
     axes.set_xlabel("value, of the largest in its unit")
-    axes.set_ylabel("largest in the unit")
+    two = "tensor_group" in (args.strategy, other.strategy)
+    axes.set_ylabel("largest in the unit" + two * f" ({_HIGHEST:g} in the tensor)")
     axes.set_title(f"{name} and {other_name}")
     return figure

@@ -121,7 +121,7 @@ def test_torch_that_is_not_installed() -> None:
     )
     assert found.stderr == ""
     assert "'torch:cpu' needs torch" in found.stdout
-    assert "pip install qparity[torch]" in found.stdout
+    assert "pip install 'qparity[torch]'" in found.stdout
 
 
 @pytest.mark.parametrize(("load", "imported"), [("numpy", "False"), ("torch:cpu", "True")])

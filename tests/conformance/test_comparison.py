@@ -100,7 +100,7 @@ def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """What is missing is said, with the extra that installs it."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert not has_matplotlib()
-    with pytest.raises(ValueError, match=r"pip install qparity\[plots\]"):
+    with pytest.raises(ValueError, match=r"pip install 'qparity\[plots\]'"):
         plot([], tmp_path / "a.svg")
 
 

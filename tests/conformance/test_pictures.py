@@ -4,17 +4,34 @@ import builtins
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from qparity.conformance import pictures
 from qparity.conformance.cli import main
-from qparity.conformance.pictures.coded import codes_of_row, values_of
+from qparity.conformance.pictures.coded import codes_of_row, qparams_of, values_of
+from qparity.conformance.values import codes_of
 from qparity.conformance.weights import SAMPLE
-from qparity.reference import FORMATS, QuantizationArgs, preset_name_to_scheme
+from qparity.reference import (
+    FLOAT8_E4M3FN,
+    FORMATS,
+    FloatFormat,
+    IntFormat,
+    QuantizationArgs,
+    preset_name_to_scheme,
+)
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NVFP4 = preset_name_to_scheme("NVFP4").weights
+assert NVFP4 is not None
+E3M0 = FloatFormat(exponent_bits=3, mantissa_bits=0)
 MINE = "from qparity.backends.numpy_backend import *\n"
 
 
@@ -60,18 +77,69 @@ def test_the_same_picture_has_the_same_bytes(tmp_path: Path) -> None:
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_text_is_at_least_8_points() -> None:
-    """Every label, tick and legend of a picture can be read in print."""
-    args = preset_name_to_scheme("NVFP4").weights
-    assert args is not None
-    figure = pictures.relative_error({"NVFP4": args})
+def texts(figure: "Figure") -> list[Any]:
+    """The texts of a picture that are drawn."""
     from matplotlib.text import Text
 
     figure.canvas.draw()
-    sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]  # type: ignore[attr-defined]
-    exponents = 0.7
-    assert min(sizes) >= 8
-    assert min(sizes) * exponents > 5
+    return [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]  # type: ignore[attr-defined]
+
+
+def test_text_is_at_least_9_points() -> None:
+    """Every label, tick and legend of a picture can be read in print: none is an exponent."""
+    figures = [pictures.relative_error({"NVFP4": NVFP4}), pictures.number_line(FLOAT8_E4M3FN)]
+    shown = [text for figure in figures for text in texts(figure)]
+    assert not [text.get_text() for text in shown if "$" in text.get_text()]
+    assert {"1/4", "12 %", "1/512"} <= {text.get_text() for text in shown}
+    sizes = [text.get_fontsize() for text in shown]
+    assert min(sizes) >= 9
+
+
+@pytest.mark.parametrize("row", [FORMATS["float4_e2m1fn"], E3M0, FORMATS["int4"]], ids=str)
+def test_the_labels_of_values_do_not_touch(row: FloatFormat | IntFormat) -> None:
+    """Each value has a tick, and those with room a number: neighbours leave a gap."""
+    figure = pictures.number_line(row)
+    figure.canvas.draw()
+    axes = figure.axes[1]
+    assert np.array_equal(axes.get_xticks(), codes_of(row))
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+    assert len(boxes) >= 7
+    assert all(right.x0 - left.x1 > 1 for left, right in pairwise(boxes))
+
+
+def test_schemes_of_the_same_codes_are_the_same() -> None:
+    """Errors that differ by a rounding of float32 alone are shown as the same."""
+    thirds = QuantizationArgs(num_bits=4, type="float", group_size=16)
+    figure = pictures.schemes(("a", thirds), ("b", replace(thirds, scale_dtype="float32")))  # type: ignore[arg-type]
+    assert [text.get_text() for text in texts(figure) if "the same" in text.get_text()] == [
+        "the same: 100 %"
+    ]
+
+
+def test_a_group_is_a_part_of_its_tensor() -> None:
+    """Two levels of scale: with a tensor of 2, the scale of a group of 1.7 is rounded to E4M3."""
+    scale, _, whole = qparams_of(-1.7, 1.7, NVFP4, tensor=2.0)
+    assert whole is not None
+    assert (float(whole[0]), float(scale[0, 0])) == (1344.0, 384.0)
+    alone, _, _ = qparams_of(-1.7, 1.7, NVFP4)
+    assert float(alone[0, 0]) == 448.0
+
+
+def test_formats_of_ones_own_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A format is named by its file; backends are compared on its codes, not on a preset's."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "from qparity.reference import FloatFormat, FormatArgs\n"
+        "E3M0 = FloatFormat(exponent_bits=3, mantissa_bits=0)\n"
+        "ARGS = FormatArgs(code_format=E3M0, group_size=16)\n"
+    )
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "save", lambda figure, _: drawn.append(figure))
+    for arguments in (["number-line", "mine.py:E3M0"], ["backends", "mine.py", "numpy", "numpy"]):
+        assert run([*arguments, "--out", "a.png"], capsys) == (0, "", "")
+    assert all("float4_e3m0fn" in figure.axes[0].get_title() for figure in drawn)
 
 
 def test_a_difference_between_backends_is_drawn(tmp_path: Path) -> None:
@@ -159,5 +227,5 @@ def test_a_missing_matplotlib_is_one_line(
     code, _, err = run(["number-line", "int4", "--out", str(tmp_path / "a.png")], capsys)
     assert (code, err) == (
         2,
-        "qparity: plot: matplotlib is not installed; pip install qparity[plots]\n",
+        "qparity: plot: matplotlib is not installed; pip install 'qparity[plots]'\n",
     )
