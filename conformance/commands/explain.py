@@ -26,6 +26,7 @@ _DTYPES = {
     name: np.dtype(getattr(ml_dtypes, name, name))
     for name in ("bfloat16", "float16", "float32", "float64")
 }
+_NOT_STORED = "no checkpoint format holds these codes: what is stored is left out"
 _EXIT_CODES = (
     "exit codes: 0 explained, 1 the backend of --diff differs, 2 bad usage or input, "
     "5 it has none of the operations"
@@ -37,7 +38,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
     parser = commands.add_parser(
         "explain",
         help="show every step from values to codes, with bits and roundings",
-        description="Show every step of SPEC sections 5 to 8, with bits and roundings.",
+        description="Every step from numbers to codes, to bytes and back, with bits and roundings.",
         epilog=_EXIT_CODES,
     )
     # -1e-5, -0x1p3 and -inf are numbers, not options
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
         compute_dtype=compute_dtype,
     )
     if side == "weights" and storage is None:
-        found = replace(found, note="no checkpoint format holds these codes: section 8 is left out")
+        found = replace(found, note=_NOT_STORED)
     divergence: Divergence | None = None
     compared: tuple[str, ...] = ()
     if options.diff is not None:

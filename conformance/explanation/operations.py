@@ -1,6 +1,7 @@
 """The operations of SPEC section 4 as steps: the reference computes, rationals watch."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -74,11 +75,13 @@ def rounded(
     source: Array,
     target: FloatFormat | IntFormat | None = None,
     note: str = "",
+    rule: str = "nearest",
 ) -> Step:
     """A number and what it was rounded to, as a step; ulps are those of the number's dtype."""
     exact, result = fraction(_one(source)), _one(value)
     row = row_of(result.dtype) if target is None else target
     found = None if exact is None else rounding(exact, result, row, row_of(source.dtype))
+    found = None if found is None else replace(found, rule=rule)
     return Step(name, formula, section, result, found, note)
 
 

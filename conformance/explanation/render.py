@@ -1,6 +1,8 @@
-"""A trace as lines for a reader, and as JSON."""
+"""A trace as lines of 80 columns for a reader, and as JSON."""
 
+from decimal import Context, Decimal
 from fractions import Fraction
+from textwrap import wrap
 from typing import Any
 
 from rich.text import Text
@@ -8,23 +10,27 @@ from rich.text import Text
 from .divergence import Divergence
 from .steps import Part, Rounding, Step, Trace
 
-_WIDTH = 42
+_COLUMNS = 80
+_HEX, _BITS, _DTYPE = 15, 10, 8
+_NOTE = 6
+_DIGITS, _MANY_DIGITS = 12, 20
 _FAR = 64
+_VERY_FAR = 4096
 
 
 def lines_of(trace: Trace, found: Divergence | None = None) -> list[Text]:
     """The lines to print, in colour where something was rounded or differs."""
     tensor = trace.tensor
-    lines = [Text(trace.name, "bold"), Text(f"  {trace.args}"), Text(f"  {tensor.note}")]
+    lines = [Text(trace.name, "bold"), *_wrapped(f"{trace.args}", 2), *_wrapped(tensor.note, 2)]
     if trace.note:
-        lines.append(Text(f"  {trace.note}", "yellow"))
+        lines += _wrapped(trace.note, 2, "yellow")
     for part in trace.parts:
         lines += [Text(""), Text(part.title, "bold")]
         for step in part.steps:
             lines += _step_lines(step)
             if found is not None and _is_at(found, part, step):
                 text = f"from here {found.backend} differs: its {found.op} gives {found.actual}"
-                lines.append(Text(f"      {text}", "bold red"))
+                lines += _wrapped(text, _NOTE, "bold red")
     return lines
 
 
@@ -32,16 +38,20 @@ def rounding_text(rounding: Rounding) -> str:
     """What was rounded, which way, and how far from a tie, in one line."""
     if rounding.is_exact:
         return "exact"
-    tie, result = rounding.tie, rounding.result
-    if result is None:
-        return f"overflows: {_decimal(rounding.exact)} is beyond {rounding.target}"
+    digits = _MANY_DIGITS if rounding.target == "float64" else _DIGITS
+    exact, tie = _decimal(rounding.exact, digits), _decimal(rounding.tie, digits)
+    if rounding.result is None:
+        return f"overflows: {exact} is beyond {rounding.target}"
+    if rounding.rule == "rceil":
+        low, high = (_decimal(value, digits) for value in (rounding.below, rounding.above))
+        return f"rounded up, as rceil does: {exact} is between {low} and {high}"
     away = abs(rounding.ulps)
-    way = "up" if result > rounding.exact else "down"
+    way = "up" if rounding.result > rounding.exact else "down"
     if away == 0:
-        return f"rounded {way}: at the tie {_decimal(tie)}, to even"
+        return f"rounded {way}: at the tie {tie}, to even"
     side = "above" if rounding.ulps > 0 else "below"
-    text = f"rounded {way}: {_decimal(rounding.exact)} is {_ulps(away)} {side} the tie"
-    text += f" {_decimal(tie)}"
+    distance = _ulps(away) if away < _VERY_FAR else _far(rounding)
+    text = f"rounded {way}: {exact} is {distance} {side} the tie {tie}"
     return text if rounding.nearest else f"{text}; rounded twice, by way of a wider dtype"
 
 
@@ -68,18 +78,28 @@ def to_json(trace: Trace, found: Divergence | None = None, *, backend: str = "")
 
 
 def _step_lines(step: Step) -> list[Text]:
-    formula = f"{step.name} = {step.formula}"
-    start = f"  {formula:<{_WIDTH}}"
-    line = f"{start} {step.decimal:>14} {step.hex_float:>16} {step.bits:>10}  {step.dtype}"
-    lines = [Text(line)]
+    formula = f"  {step.name} = {step.formula}"
+    bits = max(_BITS + _DTYPE - max(len(step.dtype), _DTYPE), len(step.bits))
+    values = f" {step.hex_float:>{_HEX}} {step.bits:>{bits}} {step.dtype:<{_DTYPE}}"
+    room = _COLUMNS - len(formula) - len(values)
+    if len(step.decimal) < room:
+        lines = [Text(f"{formula}{step.decimal:>{room}}{values}".rstrip())]
+    else:
+        lines = [Text(formula), Text(f"{step.decimal}{values}".rjust(_COLUMNS).rstrip())]
     notes = (
         [] if step.rounding is None or step.rounding.is_exact else [rounding_text(step.rounding)]
     )
     notes += [step.note] if step.note else []
     style = "yellow" if step.rounding is not None and step.rounding.ulps == 0 else "dim"
-    if notes:
-        lines.append(Text(f"      {'; '.join(notes)}", style))
+    for note in notes:
+        lines += _wrapped(note, _NOTE, style)
     return lines
+
+
+def _wrapped(text: str, indent: int, style: str = "") -> list[Text]:
+    start = " " * indent
+    lines = wrap(text, _COLUMNS, initial_indent=start, subsequent_indent=f"{start}  ")
+    return [Text(line, style) for line in lines]
 
 
 def _is_at(found: Divergence, part: Part, step: Step) -> bool:
@@ -134,9 +154,15 @@ def _found_json(found: Divergence | None) -> dict[str, Any]:
     }
 
 
-def _decimal(value: Fraction) -> str:
-    number = float(value)
-    return f"{number:.12g}" + ("" if Fraction(f"{number:.12g}") == value else "…")
+def _decimal(value: Fraction, digits: int) -> str:
+    number = Context(prec=digits).divide(Decimal(value.numerator), Decimal(value.denominator))
+    text, e, exponent = f"{number:g}".partition("e")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{text}{e}{exponent}" + ("" if Fraction(number) == value else "…")
+
+
+def _far(rounding: Rounding) -> str:
+    return f"{float(abs(rounding.exact - rounding.tie)):.3g}"
 
 
 def _ulps(ulps: Fraction) -> str:

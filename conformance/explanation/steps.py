@@ -22,6 +22,7 @@ class Rounding:
         target: name of the format that it was rounded to.
         unit: one ulp, at the tie, of the dtype that it was rounded from.
         unit_of: name of that dtype.
+        rule: ``"nearest"``, or ``"rceil"``: up.
     """
 
     exact: Fraction
@@ -31,6 +32,7 @@ class Rounding:
     target: str
     unit: Fraction
     unit_of: str
+    rule: str = "nearest"
 
     @property
     def is_exact(self) -> bool:

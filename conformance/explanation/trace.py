@@ -148,8 +148,8 @@ class _Tracer:
             limited = operations.clamp("scale", "", 5, s, row.min, row.max)
             note = f"saturated at {row.max:g}" if limited.note else ""
             formula = f"scale in {row.name}"
-            source = _array(limited.value)
-            yield operations.rounded("scale", formula, 5, rounded, source, row, note)
+            source, rule = _array(limited.value), args.scale_rule
+            yield operations.rounded("scale", formula, 5, rounded, source, row, note, rule)
         if (rounded == 0).any():
             safe = scales.safe_scale(args, rounded.dtype)
             rounded = np.where(rounded == 0, safe, rounded)

@@ -22,7 +22,7 @@ from qparity.conformance.explanation.storage import storage_of
 from qparity.conformance.faults import FAULTS
 from qparity.conformance.values import codes_of
 from qparity.conformance.weights import weight_presets
-from qparity.reference import FORMATS, PRESET_SCHEMES, FormatArgs, QuantizationArgs
+from qparity.reference import FORMATS, PRESET_SCHEMES, FloatFormat, FormatArgs, QuantizationArgs
 from tests.conformance.planted import backend, lacking
 
 SAMPLE = Path(__file__).parents[2] / "conformance" / "samples" / "dense.safetensors"
@@ -181,6 +181,43 @@ def test_a_tie_and_its_distance_are_told() -> None:
     assert shown[1].endswith("is 1 ulp above the tie 0.5")
 
 
+def test_a_rounding_up_is_told_as_one() -> None:
+    """The rule rceil goes up from below the tie: that is no rounding to nearest, twice or once."""
+    scales = FloatFormat(exponent_bits=5, mantissa_bits=3, has_nan=True, signed=False)
+    args = FormatArgs(
+        code_format="float4_e2m1fn",  # type: ignore[arg-type]
+        scale_format=scales,
+        scale_rule="rceil",
+        group_size=16,
+    )
+    x = of_texts(["0.4125"], np.dtype(np.float32), args)
+    scale = [step for step in trace(x, args).part("unit", 0, 0).steps if step.name == "scale"][-1]
+    assert scale.rounding is not None
+    assert rounding_text(scale.rounding) == (
+        "rounded up, as rceil does: 0.0687500014901… is between 0.0625 and 0.0703125"
+    )
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
+@pytest.mark.parametrize("scheme", ["NVFP4A16", "W4A16_ASYM", "W3A16", "FP8_BLOCK", "MXFP4"])
+def test_the_lines_fit_a_terminal(
+    scheme: str, dtype: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No line is longer than 80 columns."""
+    code, out, _ = run([scheme, "0.3", "-1.2", "5e-7", "--dtype", dtype], capsys)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_what_is_far_from_a_tie_is_no_count_of_ulps() -> None:
+    """Beyond some thousand ulps the distance is a number."""
+    args = QuantizationArgs(num_bits=4)
+    ones = Tensor(np.array([[0.75, 7.5]], np.float32), ((0, 0),), (), "")
+    rounding = trace(ones, args).part("element", 0, 0).step("code").rounding
+    assert rounding is not None
+    assert rounding_text(rounding) == "rounded up: 0.75 is 0.25 above the tie 0.5"
+
+
 WHERE = {
     "reciprocal_multiply": "y",
     "half_away": "code",
@@ -249,7 +286,7 @@ def test_codes_that_no_checkpoint_holds_say_so(
     (tmp_path / "own.py").write_text(made)
     code, out, _ = run([f"{tmp_path / 'own.py'}:ARGS", "0.3"], capsys)
     assert code == 0
-    assert "section 8 is left out" in out
+    assert "what is stored is left out" in out
 
 
 def test_the_command_explains_weights_and_diffs(
