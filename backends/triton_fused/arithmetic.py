@@ -26,7 +26,7 @@ def to_dtype(y, DTYPE: tl.constexpr):
         if INTERPRETED:
             bits = y.to(tl.int32, bitcast=True)
             nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) & -0x10000
-            y = tl.where(y == y, nearest.to(tl.float32, bitcast=True), y)
+            y = tl.where(y == y, nearest.to(tl.float32, bitcast=True), float("nan"))
         else:
             y = y.to(tl.bfloat16).to(tl.float32)
     elif DTYPE == tl.float16:

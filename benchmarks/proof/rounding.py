@@ -10,6 +10,7 @@ from .line import Proof
 from .patterns import chunks
 
 _CHUNK = 1 << 26
+_WITHOUT_STORAGE = ("float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn")
 
 
 def rounding(proof: Proof) -> None:
@@ -35,9 +36,12 @@ def casts(proof: Proof) -> None:
     if proof.in_kernels("round_to_quantized_type_dtype"):
         for target in ROUNDING_TARGETS:
             with proof.line(f"every float32 rounded to {target}") as tally:
+                kept = (True,) if target in _WITHOUT_STORAGE else (True, False)
                 for x in chunks(torch.float32, _CHUNK, proof.device, proof.tiny):
-                    expected = proof.eager.round_to_quantized_type_dtype(x, target)
-                    tally.same(expected, tally.call("round_to_quantized_type_dtype", x, target))
+                    for back in kept:
+                        expected = proof.eager.round_to_quantized_type_dtype(x, target, back)
+                        actual = tally.call("round_to_quantized_type_dtype", x, target, back)
+                        tally.same(expected, actual, "back" if back else "kept")
     if proof.in_kernels("round_to_quantized_type_args"):
         for kind, bits in FORMATS_OF_CODES:
             args = QuantizationArgs(num_bits=bits, type=kind)
