@@ -9,6 +9,7 @@ Peers are timed as they are called. `docs/performance.py` makes the page of the 
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,13 +21,14 @@ from typing import Any
 
 import torch
 from machine import PACKAGES, command, environment
-from speed import ours, peer_compressed_tensors, peer_torchao
-from speed.clock import from_host
+from speed import ours
+from speed.peer_torchao import COMPILED
+from speed.peers import PEERS, time_of, torchao_compiled
 from speed.rows import MAIN, PRESETS, SHAPES, Row, Task, all_tasks
 
 from qparity.backends import load_backend
 
-PEERS = ("compressed-tensors", "torchao")
+LIBRARIES = ("compressed-tensors", "torchao")
 _MOST_COMPILED = 1 << 28
 
 
@@ -60,7 +62,7 @@ class Run:
         if not self.options.json:
             return
         made = {
-            "environment": environment(self.options.device, (*PACKAGES, *PEERS)),
+            "environment": environment(self.options.device, (*PACKAGES, *LIBRARIES)),
             "command": command("benchmarks/cuda.py", sys.argv[1:]),
             "seconds": round(time.perf_counter() - self.start, 1),
             "skipped": self.skipped,
@@ -115,47 +117,13 @@ def _peers(run: Run) -> None:
     device = run.options.device
     for row in list(run.rows):
         task = Task(row.verb, row.preset, row.dtype, row.shape)
-        for name, call in {
-            "compressed-tensors": _by_compressed_tensors,
-            "torchao": _by_torchao,
-            "torchao compiled": _by_torchao_compiled,
-        }.items():
+        for name in PEERS:
             if not run.late(f"{name}, {_name(task)}"):
-                row.peers[name] = _peer(lambda c=call, t=task: c(t, device))
+                row.peers[name] = time_of(name, task, device)
                 _free(device)
         told = (f"{name} {_told(answer)}" for name, answer in row.peers.items())
         print(f"{_name(task)}: {'; '.join(told)}", flush=True)
     run.write()
-
-
-def _peer(make: Callable[[], Callable[[], object]]) -> float | str:
-    """Microseconds, or the reason why there are none."""
-    try:
-        call = make()
-        call()
-        return from_host([call], 5, 5)
-    except Exception as error:  # noqa: BLE001 - what a peer cannot do has a reason
-        kind = "" if isinstance(error, NotImplementedError) else f"{type(error).__name__}: "
-        return f"{kind}{' '.join(str(error).split())[:160]}"
-
-
-def _by_compressed_tensors(task: Task, device: str) -> Callable[[], object]:
-    peer = peer_compressed_tensors.load(device)
-    return peer_compressed_tensors.prepared(peer, task, ours.weight_of(task, device))
-
-
-def _by_torchao(task: Task, device: str) -> Callable[[], object]:
-    function, inputs = peer_torchao.prepared(task, ours.weight_of(task, device))
-    return lambda: function(*inputs)
-
-
-def _by_torchao_compiled(task: Task, device: str) -> Callable[[], object]:
-    if task.preset not in peer_torchao.COMPILED.get(task.verb, ()):
-        raise NotImplementedError("not compiled: another row has the same function")
-    function, inputs = peer_torchao.prepared(task, ours.weight_of(task, device))
-    torch._dynamo.reset()
-    fast = torch.compile(function, dynamic=False)
-    return lambda: fast(*inputs)
 
 
 def compiled(tasks: list[Task], options: argparse.Namespace) -> None:
@@ -168,8 +136,8 @@ def compiled(tasks: list[Task], options: argparse.Namespace) -> None:
             continue
         calls.append(lambda t=task: _called(backend, t, options.device))
         first = task.shape == tasks[0].shape and _main_dtype(task, tasks)
-        if options.peers and first and task.preset in peer_torchao.COMPILED.get(task.verb, ()):
-            calls.append(lambda t=task: _by_torchao_compiled(t, options.device)())
+        if options.peers and first and task.preset in COMPILED.get(task.verb, ()):
+            calls.append(lambda t=task: torchao_compiled(t, options.device)())
     for call in calls[part::parts]:
         try:
             call()
@@ -185,8 +153,9 @@ def _called(backend: Any, task: Task, device: str) -> None:  # noqa: ANN401 - a 
 def _compile_all(options: argparse.Namespace) -> None:
     """The same command in processes that only compile, each a part."""
     arguments = [sys.executable, __file__, *sys.argv[1:]]
+    alone = os.environ | {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
     running = [
-        subprocess.Popen([*arguments, "--compile", str(part), str(options.jobs)])
+        subprocess.Popen([*arguments, "--compile", str(part), str(options.jobs)], env=alone)
         for part in range(options.jobs)
     ]
     for process in running:

@@ -1,5 +1,6 @@
 """What the figures of a GPU depend on: the device, the versions, the commit."""
 
+import functools
 import os
 import platform
 import shlex
@@ -26,6 +27,7 @@ def environment(device: str, packages: Sequence[str] = PACKAGES) -> dict[str, st
     return found | {"commit": commit()}
 
 
+@functools.cache
 def commit() -> str:
     """The commit of the checkout: QPARITY_COMMIT, or what git says."""
     try:

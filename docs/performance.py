@@ -130,9 +130,8 @@ def size_table(rows: Iterable[Row]) -> list[str]:
         moved, time, _ = _numbers(row)
         host = row["host_microseconds"]
         cells = [name(row), _shape(row), f"{megabytes(row):,}", moved, time]
-        cells += [_microseconds(row["copy_microseconds"]), f"{rate(row):.2f}"]
-        cells += ["" if row["launches"] is None else str(row["launches"])]
-        cells += ["" if host is None else f"{host:.1f}"]
+        cells += [f"{row['copy_microseconds']:,.1f}", f"{rate(row):.2f}"]
+        cells += [str(row["launches"] or ""), "" if host is None else f"{host:.1f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -168,15 +167,8 @@ def draw(rows: Sequence[Row], folder: Path) -> None:
     ):
         of_verb = [row for row in main_rows if row["verb"] == verb]
         places = [presets.index(row["preset"]) for row in of_verb]
-        filled = "none" if verb == "decompress" else color
-        axes.plot(
-            [rate(row) for row in of_verb],
-            places,
-            marker,
-            color=color,
-            markerfacecolor=filled,
-            label=verb,
-        )
+        (dots,) = axes.plot([rate(row) for row in of_verb], places, marker, color=color, label=verb)
+        dots.set_markerfacecolor("none" if verb == "decompress" else color)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(range(len(presets)), presets)
     axes.invert_yaxis()
@@ -191,17 +183,16 @@ def draw(rows: Sequence[Row], folder: Path) -> None:
         few = dict.fromkeys(row["preset"] for row in chosen if tuple(row["shape"]) != MAIN[1])
         for (color, style, marker), preset in zip(LINES, few, strict=False):
             of_preset = sorted((r for r in chosen if r["preset"] == preset), key=_elements)
-            sizes = [megabytes(row) for row in of_preset]
-            rates = [rate(row) for row in of_preset]
-            axes.plot(sizes, rates, style + marker, color=color, label=preset)
+            points = [(megabytes(row), rate(row)) for row in of_preset]
+            axes.plot(*zip(*points, strict=True), style + marker, color=color, label=preset)
         axes.set_xscale("log", base=2)
         axes.set_ylim(0, 1.1)
         axes.axhline(1, color="black", linewidth=0.8)
         axes.set_title(verb)
         axes.set_ylabel("of copy")
     panels[0].legend(loc="lower right")
-    sizes = sorted({megabytes(r) for r in rows if r["dtype"] == MAIN[0]})
-    panels[-1].set_xticks(sizes, [f"{size:,}" for size in sizes])
+    ticks = sorted({megabytes(row) for row in rows if row["dtype"] == MAIN[0]})
+    panels[-1].set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     panels[-1].set_xlabel("MB of weight, bfloat16")
     save(figure, folder / "performance-sizes.svg")
 
@@ -215,9 +206,7 @@ def aim(row: Row) -> float | None:
     """The least part of the copy's rate that the verb is to reach in the main size."""
     if row["verb"] == "decompress":
         return 0.85
-    if row["verb"] == "quantize_dynamic":
-        return 0.9
-    if row["verb"] == "compress":
+    if row["verb"] in ("compress", "quantize_dynamic"):
         return 0.9 if row["preset"] in EIGHT_BITS else 0.8
     return None
 
@@ -242,11 +231,7 @@ def _shape(row: Row) -> str:
 
 def _numbers(row: Row) -> list[str]:
     speed = row["moved"] / row["microseconds"] / 1000
-    return [f"{row['moved'] / 1e6:,.1f}", _microseconds(row["microseconds"]), f"{speed:,.0f}"]
-
-
-def _microseconds(value: float) -> str:
-    return f"{value:,.1f}"
+    return [f"{row['moved'] / 1e6:,.1f}", f"{row['microseconds']:,.1f}", f"{speed:,.0f}"]
 
 
 def _times(row: Row, peer: float | str | None) -> str:

@@ -16,6 +16,7 @@ Function = Callable[..., Any]
 # of the others torch.compile is not asked: they are of the same functions
 COMPILED = {
     "compress": ("NVFP4A16", "MXFP4A16", "MXFP8A16", "FP8", "FP8_DYNAMIC", "W8A8", "W4A16"),
+    "quantize_dynamic": ("FP8_DYNAMIC", "W8A8"),
     "decompress": ("NVFP4A16", "MXFP4A16", "FP8_DYNAMIC", "W4A16"),
 }
 NOTES = {
