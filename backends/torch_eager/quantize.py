@@ -59,7 +59,8 @@ def quantize(
     x, scale, zero_point, global_scale = checked(x, "x", WORKING, scale, zero_point, global_scale)
     in_float32 = _in_float32(compute_dtype)
     s = effective_scale(scale, global_scale, in_float32)
-    returned = _code_dtype(dtype, args, x, scale, global_scale)
+    natural = torch.promote_types(x.dtype, dtype_of_s(scale.dtype, global_scale))
+    returned = code_dtype(dtype, args, x.dtype if args.strategy in GROUPS else natural)
     work = units(x, args, g_idx, (("scale", s), ("zero_point", zero_point)))
     out = work.empty(returned)
     shifted = zero_point is not None and not (returned == torch.int8 and only_zeros(zero_point))
@@ -184,18 +185,21 @@ def _in_float32(compute_dtype: DTypeLike | None) -> bool:
     return as_dtype(compute_dtype, "compute_dtype", (torch.float32,)) == torch.float32
 
 
-def _code_dtype(
-    dtype: DTypeLike | None,
-    args: QuantizationArgs,
-    x: torch.Tensor,
-    scale: torch.Tensor,
-    global_scale: torch.Tensor | None,
+def dtype_of_s(scale: torch.dtype, global_scale: torch.Tensor | None) -> torch.dtype:
+    """The dtype of s = scale / global_scale, by that of the scale."""
+    return scale if global_scale is None else torch.promote_types(scale, global_scale.dtype)
+
+
+def code_dtype(
+    dtype: DTypeLike | None, args: QuantizationArgs, natural: torch.dtype
 ) -> torch.dtype:
-    """The dtype the codes are returned in, which must hold them all."""
+    """The dtype the codes are returned in, which must hold them all; ``natural`` if not given.
+
+    Raises:
+        ValueError: if it cannot hold the codes.
+    """
     if dtype is None:
-        if args.strategy in GROUPS:
-            return x.dtype
-        return torch.promote_types(x.dtype, effective_scale(scale[:0], global_scale).dtype)
+        return natural
     target, row = as_dtype(dtype, "dtype", CODES), args.code_format
     holds = target in WORKING or (args.type == "int" and row.max <= torch.iinfo(torch.int8).max)
     if target in FLOAT8:

@@ -58,7 +58,7 @@ def round_to_row(
 
 @triton.jit
 def with_sign_of(value, y):
-    """``value``, which is not negative, with the sign of ``y``, of the same dtype."""
+    """``value``, which is no negative number unless ``y`` is, with the sign of ``y``."""
     if y.dtype == tl.float64:
         sign = y.to(tl.int64, bitcast=True) & -0x8000000000000000
         return (value.to(tl.int64, bitcast=True) | sign).to(tl.float64, bitcast=True)

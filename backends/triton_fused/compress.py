@@ -109,7 +109,7 @@ def fused(
     codes_of, scale_of = format_constants(args), scale_constants(args, x.dtype, working)
     coded = stored and scale_of["SCALE_MODE"] in (E4M3_SCALE, MX_SCALE)
     dtype = _dtype_of_stored_scale(args, working) if stored and not coded else working
-    if codes_of is None or dtype is None:
+    if dtype is None:
         return None
     if not args.symmetric and (args.type != "int" or args.zp_dtype != np.int8):
         return None
@@ -232,7 +232,7 @@ def _blocks(x: torch.Tensor, args: QuantizationArgs) -> dict[str, torch.Tensor] 
     codes_of, scale_of = format_constants(args), scale_constants(args, x.dtype, x.dtype)
     coded = scale_of["SCALE_MODE"] is E4M3_SCALE
     dtype = x.dtype if coded else _dtype_of_stored_scale(args, x.dtype)
-    if codes_of is None or dtype is None or not args.symmetric:
+    if dtype is None or not args.symmetric:
         return None
     tall, wide = args.block_structure or (1, 1)
     if codes_of["KIND"] is SMALL_FLOAT or tall * wide > 1 << 15:

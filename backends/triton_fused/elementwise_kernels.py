@@ -4,56 +4,61 @@ import triton
 import triton.language as tl
 
 from .arithmetic import narrow, to_dtype, widen
-from .codes import decode_e4m3, decode_float, encode_e4m3, encode_float, encode_int
+from .codes import (
+    NEAREST,
+    decode_float,
+    loaded,
+    round_to_e4m3,
+    round_to_row,
+    stored,
+    with_sign_of,
+)
 from .compress_kernels import E4M3, INT
 
 QUANTIZE = tl.constexpr(0)
 DEQUANTIZE = tl.constexpr(1)
 FAKE_QUANTIZE = tl.constexpr(2)
 
-VALUES = tl.constexpr(0)  # an element is a number of the dtype of its pointer
-E4M3_CODES = tl.constexpr(1)  # an element is a byte
-PACKED_CODES = tl.constexpr(2)  # an element is some bits of the int32 words of its row
+VALUES = tl.constexpr(0)  # an element is a number of its dtype, one of float8 a byte
+PACKED_CODES = tl.constexpr(1)  # an element is some bits of the int32 words of its row
 
 
 @triton.jit
 def rounded(
     y,
     KIND: tl.constexpr,
-    BITS: tl.constexpr,
-    MANTISSA: tl.constexpr,
-    MIN_EXPONENT: tl.constexpr,
     MIN: tl.constexpr,
     MAX: tl.constexpr,
+    MANTISSA: tl.constexpr,
+    MIN_EXPONENT: tl.constexpr,
+    SUBNORMALS: tl.constexpr,
+    SIGNED: tl.constexpr,
+    HAS_NAN: tl.constexpr,
+    PLUS_ZERO: tl.constexpr,
 ):
-    """The value, in float32, of the code nearest to ``y``, saturated; NaN is +0, in e4m3 NaN."""
-    known = y == y
+    """The value, in float32, of the code nearest to ``y``, saturated.
+
+    NaN is that where the format has it, else +0. A zero keeps the sign of y; it is +0 in a format
+    without a sign, and with PLUS_ZERO where y is a zero.
+    """
     if KIND == E4M3:
-        value = decode_e4m3(encode_e4m3(y))
-        value = tl.where(known, value, float("nan"))
-    elif KIND == INT:
-        y = tl.where(known, y, 0.0)
-        value = encode_int(y, MIN, MAX).to(tl.float32)
-        # a zero keeps the sign of y
-        zero = (y.to(tl.int32, bitcast=True) & -0x80000000).to(tl.float32, bitcast=True)
-        value = tl.where(value == 0.0, zero, value)
+        value = round_to_e4m3(y)
     else:
+        known = y == y
         y = tl.where(known, y, 0.0)
-        if BITS == 4:
+        if PLUS_ZERO:
             y = y + 0.0
-        code = encode_float(y, BITS, MANTISSA, MIN_EXPONENT, MAX)
-        value = decode_float(code, BITS, MANTISSA, MIN_EXPONENT)
+        within = tl.minimum(tl.maximum(y, MIN), MAX)
+        if KIND == INT:
+            # to nearest integer, ties to even, by the addition
+            value = with_sign_of((within + 12582912.0) - 12582912.0, y)
+        else:
+            value = round_to_row(within, MANTISSA, MIN_EXPONENT, SUBNORMALS, NEAREST)
+        if not SIGNED:
+            value = tl.abs(value)
+        if HAS_NAN:
+            value = tl.where(known, value, float("nan"))
     return value
-
-
-@triton.jit
-def load_parameter(pointer, offset, mask, IS_E4M3: tl.constexpr):
-    """A scale or zero-point of each unit, in float32."""
-    value = tl.load(pointer + offset, mask=mask, other=1)
-    if IS_E4M3:
-        return decode_e4m3(value)
-    else:
-        return widen(value)
 
 
 @triton.jit(do_not_specialize=["rows"])
@@ -70,39 +75,41 @@ def apply_scales(
     pieces_per_row,
     scale_row,
     scale_col,
-    zp_row,
-    zp_col,
     OP: tl.constexpr,
+    IN: tl.constexpr,
     X: tl.constexpr,
+    SCALE: tl.constexpr,
+    ZP: tl.constexpr,
     S: tl.constexpr,
     WORKING: tl.constexpr,
     OUT: tl.constexpr,
-    IN: tl.constexpr,
     HAS_ZP: tl.constexpr,
-    ZP_E4M3: tl.constexpr,
-    SCALE_E8M0: tl.constexpr,
-    SCALE_E4M3: tl.constexpr,
     STORE_SCALE: tl.constexpr,
     HAS_GLOBAL: tl.constexpr,
     IN_FLOAT32: tl.constexpr,
     KIND: tl.constexpr,
     BITS: tl.constexpr,
-    MANTISSA: tl.constexpr,
-    MIN_EXPONENT: tl.constexpr,
     MIN: tl.constexpr,
     MAX: tl.constexpr,
+    MANTISSA: tl.constexpr,
+    MIN_EXPONENT: tl.constexpr,
+    SUBNORMALS: tl.constexpr,
+    SIGNED: tl.constexpr,
+    HAS_NAN: tl.constexpr,
+    PLUS_ZERO: tl.constexpr,
     ROWS: tl.constexpr,
     COLS: tl.constexpr,
     SAME: tl.constexpr,
     ROW_BLOCK: tl.constexpr,
     COL_BLOCK: tl.constexpr,
     PIECE: tl.constexpr,
-    OUT_E4M3: tl.constexpr,
     OFFSET: tl.constexpr,
 ):
     """A tile of (ROWS, COLS); SAME columns in a row have one scale.
 
-    Row r, column c has the scale at (r // ROW_BLOCK) * scale_row + (c // COL_BLOCK) * scale_col;
+    X, SCALE, ZP and OUT are the dtypes of what is read and written, S that of scale / global scale,
+    WORKING that of the quotient. Row r, column c has the scale at
+    (r // ROW_BLOCK) * scale_row + (c // COL_BLOCK) * scale_col, and the zero-point so too;
     COL_BLOCK 0 is a whole row.
     """
     tiles = tl.cdiv(cols, COLS)
@@ -118,23 +125,19 @@ def apply_scales(
         unit_col = unit_col // COL_BLOCK
     else:
         unit_col = unit_col * 0
-    scale = tl.load(
-        scale_ptr + unit_row * scale_row + unit_col * scale_col, mask=unit_mask, other=1
-    )
-    if SCALE_E8M0:
-        wide = scale.to(tl.int32)
-        scale = tl.maximum(wide << 23, 1 << 22).to(tl.float32, bitcast=True)
-    elif SCALE_E4M3:
-        scale = decode_e4m3(scale)
+    at_unit = unit_row * scale_row + unit_col * scale_col
+    scale = tl.load(scale_ptr + at_unit, mask=unit_mask, other=1)
+    if SCALE == tl.uint8:
+        # E8M0
+        scale = tl.maximum(scale.to(tl.int32) << 23, 1 << 22).to(tl.float32, bitcast=True)
     else:
-        scale = widen(scale)
+        scale = loaded(scale, SCALE)
     if STORE_SCALE:
         once = unit_mask
         if COL_BLOCK > SAME:
             once = once & (part % COL_BLOCK == 0)[None, :]
         elif COL_BLOCK == 0:
             once = once & (part == 0)[None, :]
-        at_unit = unit_row * scale_row + unit_col * scale_col
         tl.store(loaded_ptr + at_unit, narrow(scale, loaded_ptr.dtype.element_ty), mask=once)
     factor = scale
     divisor = scale
@@ -146,9 +149,7 @@ def apply_scales(
         if not IN_FLOAT32:
             divisor = factor
     if HAS_ZP:
-        zero_point = load_parameter(
-            zp_ptr, unit_row * zp_row + unit_col * zp_col, unit_mask, ZP_E4M3
-        )
+        zero_point = loaded(tl.load(zp_ptr + at_unit, mask=unit_mask, other=1), ZP)
     col = part[:, None] + tl.arange(0, SAME)[None, :]
     mask = (row < rows)[:, None, None] & (col < cols)[None, :, :]
     at = row[:, None, None] * cols + col[None, :, :]
@@ -176,12 +177,9 @@ def apply_scales(
     else:
         start = row[:, None, None] * stride_row + col[None, :, :]
         x = tl.load(x_ptr + start, mask=mask, other=0)
-        if IN == E4M3_CODES:
-            x = decode_e4m3(x)
-        elif OFFSET > 0:
-            x = x.to(tl.float32) - OFFSET
-        else:
-            x = widen(x)
+        x = loaded(x, X)
+        if OFFSET > 0:
+            x = x - OFFSET
 
     if OP != DEQUANTIZE:
         # each operation to the working dtype
@@ -191,16 +189,24 @@ def apply_scales(
             if not IN_FLOAT32:
                 shift_by = to_dtype(zero_point, X)
             x = to_dtype(x + shift_by[:, :, None], WORKING)
-        x = rounded(x, KIND, BITS, MANTISSA, MIN_EXPONENT, MIN, MAX)
+        # the cast to float8 is the rounding
+        if OP != QUANTIZE or OUT != tl.float8e4nv or KIND != E4M3:
+            x = rounded(
+                x,
+                KIND,
+                MIN,
+                MAX,
+                MANTISSA,
+                MIN_EXPONENT,
+                SUBNORMALS,
+                SIGNED,
+                HAS_NAN,
+                PLUS_ZERO,
+            )
     if OP != QUANTIZE:
         # each operation to the dtype of s
         x = to_dtype(x, S)
         if HAS_ZP:
             x = to_dtype(x - to_dtype(zero_point, S)[:, :, None], S)
         x = to_dtype(x * factor[:, :, None], S)
-    if OUT_E4M3:
-        tl.store(out_ptr + at, encode_e4m3(x), mask=mask)
-    elif OUT == tl.int8:
-        tl.store(out_ptr + at, x.to(tl.int8), mask=mask)
-    else:
-        tl.store(out_ptr + at, narrow(to_dtype(x, OUT), OUT), mask=mask)
+    tl.store(out_ptr + at, stored(to_dtype(x, OUT), OUT), mask=mask)

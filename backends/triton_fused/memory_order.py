@@ -24,3 +24,9 @@ def in_memory_order(x: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, 
 def bound_in(dtype: torch.dtype, value: float) -> float:
     """A bound, rounded to the dtype of what it limits; it may become an infinity."""
     return float(cast(torch.tensor(value, dtype=torch.float64), dtype))
+
+
+def raw(tensor: torch.Tensor) -> torch.Tensor:
+    """Floats of 8 bits as bytes, which kernels read and write them as."""
+    one_byte = tensor.dtype.is_floating_point and tensor.itemsize == 1
+    return tensor.view(torch.uint8) if one_byte else tensor

@@ -1,19 +1,23 @@
 """What a kernel must know of args and dtype, as constants it is compiled for."""
 
-import functools
-
 import numpy as np
 import torch
 import triton.language as tl
 
-from qparity.reference import FloatFormat, IntFormat, QuantizationArgs
+from qparity.reference import (
+    FLOAT4_E2M1FN,
+    FLOAT8_E4M3FN,
+    FloatFormat,
+    IntFormat,
+    QuantizationArgs,
+)
 
 from ..torch_bridge import torch_dtype
-from ..torch_eager.dtypes import constant
 from ..torch_eager.scales import EXPONENT_RULES
 from .arithmetic import CORRECTED, EXACT, INTERPRETED, POWER, RECIPROCAL
 from .codes import DOWN, NEAREST, UP
 from .compress_kernels import E4M3, INT, SMALL_FLOAT
+from .memory_order import bound_in
 from .scales import (
     E4M3_SCALE,
     EXPONENT_SCALE,
@@ -48,17 +52,27 @@ def piece_bits(bits: int) -> int:
     return _WIDE_PIECES.get(bits, 8)
 
 
-def format_constants(args: QuantizationArgs) -> Constants | None:
-    """The row of the codes; None for a format that the kernels have no rule for."""
+def format_constants(args: QuantizationArgs) -> Constants:
+    """The row of the codes, for kernels that make codes of it."""
     row = args.code_format
-    known = {"MIN": row.min, "MAX": row.max, "BITS": row.bits}
+    known: Constants = {"MIN": row.min, "MAX": row.max, "BITS": row.bits}
     if not isinstance(row, FloatFormat):
         return known | {"KIND": INT, "MANTISSA": 0, "MIN_EXPONENT": 0}
-    kinds = {"float4_e2m1fn": SMALL_FLOAT, "float6_e2m3fn": SMALL_FLOAT, "float8_e4m3fn": E4M3}
-    if type(args) is not QuantizationArgs or row.name not in kinds:
-        return None
+    kind = E4M3 if row == FLOAT8_E4M3FN else SMALL_FLOAT
     fields = {"MANTISSA": row.mantissa_bits, "MIN_EXPONENT": row.min_exponent}
-    return known | fields | {"KIND": kinds[row.name]}
+    return known | fields | {"KIND": kind}
+
+
+def value_constants(args: QuantizationArgs) -> Constants:
+    """The row of the codes, for kernels that round to its values: what ``rounded`` takes."""
+    row, codes = args.code_format, format_constants(args)
+    del codes["BITS"]
+    return codes | {
+        "SUBNORMALS": getattr(row, "has_subnormals", True),
+        "SIGNED": row.signed,
+        "HAS_NAN": row.has_nan,
+        "PLUS_ZERO": row == FLOAT4_E2M1FN,
+    }
 
 
 def scale_constants(args: QuantizationArgs, dtype: torch.dtype, working: torch.dtype) -> Constants:
@@ -81,7 +95,7 @@ def scale_constants(args: QuantizationArgs, dtype: torch.dtype, working: torch.d
         "DIRECTION": NEAREST,
         "AMAX_MANTISSA": -1,
         "EMAX": 0,
-        "EPS": eps if row is None else _in_dtype(row.safe_scale, working) or eps,
+        "EPS": eps if row is None else bound_in(working, row.safe_scale) or eps,
         **_zero_point_constants(args, dtype),
     }
     resolved = None if args.resolved_scale_dtype is None else torch_dtype(args.resolved_scale_dtype)
@@ -96,7 +110,7 @@ def scale_constants(args: QuantizationArgs, dtype: torch.dtype, working: torch.d
     elif resolved in TRITON_DTYPES:
         # one that has all values of the working dtype rounds nothing
         if resolved == working or torch.promote_types(resolved, working) != resolved:
-            limit = _in_dtype(row.max, working)
+            limit = bound_in(working, row.max)
             constants |= {"SCALE_MODE": FLOAT_SCALE, "SCALE_MAX": limit}
             constants |= {"SCALE": TRITON_DTYPES[resolved]}
     else:
@@ -126,14 +140,8 @@ def _zero_point_constants(args: QuantizationArgs, dtype: torch.dtype) -> Constan
         limits: torch.iinfo | torch.finfo = torch.iinfo(zp)
     else:
         limits = torch.finfo(zp)
-    low, high = (_in_dtype(float(bound), dtype) for bound in (limits.min, limits.max))
+    low, high = (bound_in(dtype, float(bound)) for bound in (limits.min, limits.max))
     return {"ZP": STORED_DTYPES[zp], "ZP_MIN": max(row.min, low), "ZP_MAX": min(row.max, high)}
-
-
-@functools.cache
-def _in_dtype(value: float, dtype: torch.dtype) -> float:
-    """A number rounded to a dtype."""
-    return float(constant(value, dtype, torch.device("cpu")))
 
 
 def division(args: QuantizationArgs, dtype: torch.dtype, whole: bool) -> int:

@@ -10,8 +10,8 @@ from qparity.reference import FORMATS, FloatFormat, QuantizationArgs
 
 from ..torch_bridge import torch_dtype
 from .compress_kernels import E4M3, INT, SMALL_FLOAT
-from .memory_order import bound_in, in_memory_order
-from .plan import TRITON_DTYPES, Constants, format_constants
+from .memory_order import bound_in, in_memory_order, raw
+from .plan import TRITON_DTYPES, Constants, value_constants
 from .rounding_kernels import WIDE, round_to_codes, round_to_dtype
 
 _BLOCK = 4096
@@ -56,9 +56,9 @@ def round_to_quantized_type_args(
     cast_to_original_dtype: bool = True,
 ) -> torch.Tensor | None:
     """As ``torch_eager.round_to_quantized_type_args``; bounds on a device are left to it."""
-    constants = format_constants(args)
+    constants = value_constants(args)
     row = args.code_format
-    if x.dtype not in TRITON_DTYPES or x.numel() == 0 or constants is None:
+    if x.dtype not in TRITON_DTYPES or x.numel() == 0:
         return None
     if any(isinstance(bound, torch.Tensor) and not bound.is_cpu for bound in (q_min, q_max)):
         return None
@@ -104,9 +104,3 @@ def limits_of(name: str, dtype: torch.dtype) -> dict[str, float]:
     """The finite bounds of a dtype by name, rounded to that of what they limit."""
     low, high = (0.0, 255.0) if name == "uint8" else (FORMATS[name].min, FORMATS[name].max)
     return {"low": bound_in(dtype, low), "high": bound_in(dtype, high)}
-
-
-def raw(tensor: torch.Tensor) -> torch.Tensor:
-    """Floats of 8 bits as bytes, which kernels read and write them as."""
-    one_byte = tensor.dtype.is_floating_point and tensor.itemsize == 1
-    return tensor.view(torch.uint8) if one_byte else tensor

@@ -95,11 +95,14 @@ def round_to_codes(
     low,
     high,
     KIND: tl.constexpr,
-    BITS: tl.constexpr,
-    MANTISSA: tl.constexpr,
-    MIN_EXPONENT: tl.constexpr,
     MIN: tl.constexpr,
     MAX: tl.constexpr,
+    MANTISSA: tl.constexpr,
+    MIN_EXPONENT: tl.constexpr,
+    SUBNORMALS: tl.constexpr,
+    SIGNED: tl.constexpr,
+    HAS_NAN: tl.constexpr,
+    PLUS_ZERO: tl.constexpr,
     AS_CODES: tl.constexpr,
     X: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -110,5 +113,16 @@ def round_to_codes(
     if AS_CODES:
         tl.store(out_ptr + at, encode_e4m3(y), mask=at < n)
     else:
-        y = rounded(y, KIND, BITS, MANTISSA, MIN_EXPONENT, MIN, MAX)
+        y = rounded(
+            y,
+            KIND,
+            MIN,
+            MAX,
+            MANTISSA,
+            MIN_EXPONENT,
+            SUBNORMALS,
+            SIGNED,
+            HAS_NAN,
+            PLUS_ZERO,
+        )
         tl.store(out_ptr + at, narrow(y, X), mask=at < n)
