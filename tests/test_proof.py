@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = ("rounding", "casts", "scales", "ranges", "grid", "large", "layouts")
+STEPS = ("rounding", "casts", "scales", "ranges", "grid", "pairs", "large", "layouts")
 MUTANT = """
 import sys
 sys.path.insert(0, "benchmarks")
@@ -46,7 +46,9 @@ def test_a_tiny_part_of_the_proof_passes(tmp_path: Path) -> None:
     done = run("benchmarks/proof_cuda.py", *options(report, *STEPS), "--out", str(page))
     assert done.returncode == 0, done.stdout + done.stderr
     lines = json.loads(report.read_text())["lines"]
-    assert {"rounding", "scales", "grid", "large", "layouts"} <= {line["step"] for line in lines}
+    assert {"rounding", "scales", "grid", "pairs", "large", "layouts"} <= {
+        line["step"] for line in lines
+    }
     assert all(line["compared"] > 0 == line["differ"] for line in lines)
     assert sum(line["eager"] for line in lines) < sum(line["calls"] for line in lines) / 4
     assert page.read_text().count("\n| ") == len(lines) + 1
