@@ -22,6 +22,7 @@ from proof.large import large
 from proof.layouts import layouts
 from proof.line import Line, Proof
 from proof.pairs import pairs
+from proof.plain import plain
 from proof.rounding import casts, rounding
 from proof.scales import ranges, scales
 
@@ -37,6 +38,7 @@ STEPS: Mapping[str, Step] = {
     "pairs": pairs,
     "goldens": goldens,
     "large": large,
+    "plain": plain,
     "layouts": layouts,
 }
 
@@ -142,7 +144,7 @@ def _options() -> Any:  # noqa: ANN401 - argparse's own
     )
     parser.add_argument("--tiny", action="store_true", help="a small part, to try the steps")
     parser.add_argument("--step", action="append", choices=STEPS, help="only this; may be repeated")
-    parser.add_argument("--jobs", type=int, default=9, help="processes at a time; 0: this one")
+    parser.add_argument("--jobs", type=int, default=10, help="processes at a time; 0: this one")
     parser.add_argument("--golden", type=Path, default=GOLDEN, help="folder of golden checkpoints")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--out", nargs="?", type=Path, const=RESULTS, help="write Markdown")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = ("rounding", "casts", "scales", "ranges", "grid", "pairs", "large", "layouts")
+STEPS = ("rounding", "casts", "scales", "ranges", "grid", "pairs", "large", "plain", "layouts")
 MUTANT = """
 import sys
 sys.path.insert(0, "benchmarks")

@@ -22,16 +22,13 @@ _TINY = {1 << 14: ("FP8_BLOCK", "W4A16_ASYM", "NVFP4A16")}
 
 def large(proof: Proof) -> None:
     """Each verb, bfloat16; rows are odd in number, columns 65 groups of 128."""
-    cols = 128 if proof.tiny else _COLS
     for elements, presets in (_TINY if proof.tiny else _SHAPES).items():
-        rows = elements // cols + 1
-        rows += 1 - rows % 2
-        weight = _weight(rows, cols, proof.device)
+        weight = weight_of(*shape_of(elements, proof.tiny), proof.device)
         for preset in presets:
             _verbs(proof, preset, weight)
-            _free(proof.device)
+            free(proof.device)
         del weight
-        _free(proof.device)
+        free(proof.device)
 
 
 def _verbs(proof: Proof, preset: str, weight: torch.Tensor) -> None:
@@ -40,7 +37,7 @@ def _verbs(proof: Proof, preset: str, weight: torch.Tensor) -> None:
     assert args is not None
     rows, cols = weight.shape
     size = f"{preset}, {rows:,} x {cols:,}"
-    slices = _slices(rows, cols, proof.tiny)
+    slices = slices_of(rows, cols, proof.tiny)
     stored: dict[str, torch.Tensor] = {}
     with proof.line(f"compress {size}") as tally:
         stored = tally.call("compress", {"weight": weight}, scheme)
@@ -85,7 +82,7 @@ def _given_scales(
     """``quantize`` with the scales that the checkpoint holds, and ``dequantize`` of the codes."""
     args = scheme.weights
     assert args is not None
-    slices = _slices(*weight.shape, proof.tiny)
+    slices = slices_of(*weight.shape, proof.tiny)
 
     def given(tensors: dict[str, torch.Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         parameters = (tensors["weight_scale"], tensors.get("weight_zero_point"), args)
@@ -107,7 +104,14 @@ def _given_scales(
             tally.same(expected, values[start:stop])
 
 
-def _weight(rows: int, cols: int, device: str) -> torch.Tensor:
+def shape_of(elements: int, tiny: bool) -> tuple[int, int]:
+    """More than so many elements, in an odd number of rows."""
+    cols = 128 if tiny else _COLS
+    rows = elements // cols + 1
+    return rows + 1 - rows % 2, cols
+
+
+def weight_of(rows: int, cols: int, device: str) -> torch.Tensor:
     """Numbers like those of a weight, a unit of zeros and one of large numbers in the last rows."""
     torch.manual_seed(0)
     weight = torch.empty((rows, cols), dtype=torch.bfloat16, device=device)
@@ -118,11 +122,13 @@ def _weight(rows: int, cols: int, device: str) -> torch.Tensor:
     return weight
 
 
-def _slices(rows: int, cols: int, tiny: bool) -> list[tuple[int, int]]:
+def slices_of(rows: int, cols: int, tiny: bool) -> list[tuple[int, int]]:
+    """Where slices of rows begin, each at a multiple of 128, and end."""
     step = 128 if tiny else max(128, (1 << 26) // cols // 128 * 128)
     return [(start, min(start + step, rows)) for start in range(0, rows, step)]
 
 
-def _free(device: str) -> None:
+def free(device: str) -> None:
+    """Give what is no longer used back to the device."""
     if device == "cuda":
         torch.cuda.empty_cache()
