@@ -42,7 +42,6 @@ NAV: list[tuple[str, list[tuple[str, str]]]] = [
             ("Laws", "laws.md"),
             ("Property tests", "property-tests.md"),
             ("Any language", "any-language.md"),
-            ("Checkpoints", "checkpoints.md"),
         ],
     ),
     (

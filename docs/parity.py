@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-DATA, PAGE, RULES = HERE / "parity", HERE / "parity.md", HERE / "parity-rules.md"
+DATA, PAGE, RULES = HERE / "parity", HERE / "parity.md", HERE / "parity" / "rules.txt"
 KEPT = ("op", "check", "status", "cases", "elements", "differing", "declared", "unsupported")
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 LIBRARIES = ("compressed-tensors", "torchao", "ml_dtypes", "gfloat", "onnx")

@@ -50,14 +50,34 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
     stairs = kind("staircase", "what a scheme makes of each number, and the error", _staircase)
     stairs.add_argument("scheme", metavar=SCHEME)
     stairs.add_argument(
-        "--range", nargs=2, type=float, default=(-1.0, 1.0), metavar=("LOW", "HIGH")
+        "--range",
+        nargs=2,
+        type=float,
+        default=(-1.0, 1.0),
+        metavar=("LOW", "HIGH"),
+        help="of the unit; default: -1 1",
     )
     error = kind("error", "relative error against magnitude", _error)
     error.add_argument("schemes", nargs="+", metavar=SCHEME)
     codes = kind("histogram", "a tensor against the codes that it uses", _histogram)
     codes.add_argument("scheme", metavar=SCHEME)
-    codes.add_argument("--weights", type=Path, default=SAMPLE, metavar="FILE.safetensors")
+    codes.add_argument(
+        "--weights",
+        type=Path,
+        default=SAMPLE,
+        metavar="FILE.safetensors",
+        help="default: the sample that comes along",
+    )
     codes.add_argument("--tensor", metavar="NAME", help="default: the first matrix")
+    scales = kind("scales", "the scales of units beside those asked for, by their range", _scales)
+    scales.add_argument("schemes", nargs="+", metavar=SCHEME)
+    scales.add_argument(
+        "--tensor",
+        type=float,
+        default=1.0,
+        metavar="LARGEST",
+        help="the largest number of the tensor that the units are of; default: 1",
+    )
     two = kind("schemes", "which of two schemes is nearer, by value and range", _schemes)
     two.add_argument("schemes", nargs=2, metavar=SCHEME)
     differ = kind("backends", "where the codes of two backends differ, by tie and scale", _backends)
@@ -101,6 +121,11 @@ def _histogram(options: argparse.Namespace) -> "Figure":
         allowed = ", ".join(sorted(found)[:8]) or "a file with a 2-D float tensor"
         raise ValueError(f"tensor: {tensor!r} is not in {options.weights}; allowed: {allowed}")
     return pictures.histogram(found[tensor], args, name=name, of=tensor.removesuffix(".weight"))
+
+
+def _scales(options: argparse.Namespace) -> "Figure":
+    named = dict(_args_of(name) for name in options.schemes)
+    return pictures.scales(named, tensor=options.tensor)
 
 
 def _schemes(options: argparse.Namespace) -> "Figure":

@@ -55,16 +55,17 @@ def lab_tests(
 
 
 def backends_here() -> list[str]:
-    """The names of our own backends, but the reference, whose library and device are here."""
+    """The names of backends that quantize, but the reference, whose library and device are here."""
     found = []
     for name, row in BUILT_IN.items():
         if name == "numpy" or row.extra == "peers":
             continue
         try:
-            load_backend(name)
+            backend = load_backend(name)
         except ValueError:
             continue
-        found.append(name)
+        if getattr(backend, "quantize", None) is not None:
+            found.append(name)
     return found
 
 
@@ -77,12 +78,13 @@ def write_report(
     for preset, scheme in weight_presets().items():
         if scheme.weights is not None:
             found.append(measure(preset, scheme.weights, tensors))
-    table = folder / f"{name}.md"
-    table.write_text(f"# {name}\n\n`{args!r}`\n\n{to_markdown(found)}")
+    table, picture = (folder / f"{name}{suffix}" for suffix in (".md", ".svg"))
+    text = f"# {name}\n\n`{args!r}`\n\n{to_markdown(found)}"
     if not has_matplotlib():
+        table.write_text(text)
         return [table]
-    picture = folder / f"{name}.svg"
     plot(found, picture, marked=[name])
+    table.write_text(f"{text}\n![bits, noise and largest error of each scheme]({picture.name})\n")
     return [table, picture]
 
 

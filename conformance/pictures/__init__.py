@@ -9,6 +9,7 @@ from .canvas import save
 from .histogram import histogram
 from .number_line import number_line
 from .relative_error import relative_error
+from .scales import scales
 from .schemes import schemes
 from .staircase import staircase
 
@@ -18,6 +19,7 @@ __all__ = [
     "number_line",
     "relative_error",
     "save",
+    "scales",
     "schemes",
     "staircase",
 ]

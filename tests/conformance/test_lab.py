@@ -34,8 +34,11 @@ def test_a_new_scheme_passes_its_tests(
     assert capsys.readouterr().out.startswith("WRITTEN mine.py: a scheme and its tests\n")
     ran = run(tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "mine.py")
     assert ran.returncode == 0, ran.stdout
+    assert "skipped" not in ran.stdout
     assert sorted(path.name for path in tmp_path.glob("*.*")) == ["mine.md", "mine.py", "mine.svg"]
-    assert "| mine | 4.500 |" in (tmp_path / "mine.md").read_text()
+    report = (tmp_path / "mine.md").read_text()
+    assert "| mine | 4.500 |" in report
+    assert "(mine.svg)" in report
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def run(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[i
         (["error", "MXFP4", "NVFP4", "W8A8"], ".svg"),
         (["histogram", "NVFP4"], ".png"),
         (["histogram", "W4A16_ASYM"], ".svg"),
+        (["scales", "NVFP4", "W4A16_ASYM", "FP8", "--tensor", "0.25"], ".svg"),
         (["schemes", "NVFP4", "MXFP4"], ".png"),
         (["backends", "W8A8", "numpy", "numpy"], ".svg"),
     ],
@@ -125,6 +126,19 @@ def test_a_group_is_a_part_of_its_tensor() -> None:
     assert float(alone[0, 0]) == 448.0
 
 
+def test_scales_are_drawn_of_what_was_asked_for() -> None:
+    """MX in FP4 is 6/7 to 12/7 of amax / 6; E4M3 with a global scale is nearer than 1/16."""
+    mx = QuantizationArgs(num_bits=4, type="float", group_size=32, scale_dtype="uint8")  # type: ignore[arg-type]
+    (mxfp4, nvfp4) = pictures.scales({"MXFP4": mx, "NVFP4": NVFP4}).axes[0].lines
+    powers = np.asarray(mxfp4.get_ydata())
+    assert (powers >= 6 / 7).all()
+    assert (powers <= 12 / 7).all()
+    assert 12 / 7 - powers.max() < 0.02
+    assert powers.min() - 6 / 7 < 0.02
+    near = np.asarray(nvfp4.get_ydata())[np.asarray(nvfp4.get_xdata()) > 2.0**-14]
+    assert np.abs(near - 1).max() <= 1 / 16
+
+
 def test_formats_of_ones_own_are_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,6 +200,9 @@ def test_the_numbers_drawn_are_those_of_the_reference() -> None:
             ["error", "W8A8", "W4A16", "FP8", "NVFP4", "MXFP4", "--out", "a.png"],
             "SCHEME: 5 are given",
         ),
+        (["scales", *["W8A8", "FP8"] * 2, "W4A16", "NVFP4", "MXFP4", "--out", "a.png"], "5 are"),
+        (["scales", "W8A8", "--tensor", "0", "--out", "a.png"], "tensor: 0.0 is not allowed"),
+        (["scales", "W8A8", "--tensor", "nan", "--out", "a.png"], "tensor: nan is not allowed"),
         (
             ["histogram", "W8A8", "--weights", str(SAMPLE), "--tensor", "no", "--out", "a.png"],
             "tensor: 'no'",
