@@ -82,7 +82,7 @@ def quotient(x, k, s, r, DIVISION: tl.constexpr):
     else:
         x = x * k
         y = x * r
-        y = tl.fma(tl.fma(-y, s, x), r, y)
+        y = tl.fma(tl.fma(y, -s, x), r, y)
     return y
 
 

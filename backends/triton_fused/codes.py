@@ -88,6 +88,28 @@ def encode_float(
 
 
 @triton.jit
+def encode_e2(
+    y, BITS: tl.constexpr, MANTISSA: tl.constexpr, MIN_EXPONENT: tl.constexpr, MAX: tl.constexpr
+):
+    """As ``encode_float``, for a format with two bits of exponent; a NaN has any code.
+
+    The steps double at 2 and at 4 times the smallest normal number; so the code is the smallest of
+    the three that count in one step, and each sum rounds to nearest, ties to even.
+    """
+    bits = y.to(tl.int32, bitcast=True)
+    magnitude = tl.minimum(tl.abs(y), MAX)
+    step: tl.constexpr = 2.0 ** (MANTISSA - MIN_EXPONENT)
+    octave: tl.constexpr = 1 << MANTISSA
+    anchor: tl.constexpr = 12582912.0
+    # products with powers of two are exact
+    low = tl.fma(magnitude, step, anchor)
+    middle = tl.fma(magnitude, step / 2, anchor + octave)
+    high = tl.fma(magnitude, step / 4, anchor + 2 * octave)
+    code = tl.minimum(tl.minimum(low, middle), high).to(tl.int32, bitcast=True) - 0x4B400000
+    return code | ((bits >> (32 - BITS)) & (1 << (BITS - 1)))
+
+
+@triton.jit
 def decode_float(code, BITS: tl.constexpr, MANTISSA: tl.constexpr, MIN_EXPONENT: tl.constexpr):
     """The value, in float32, of a code in int32 that is no NaN."""
     field = (code & ((1 << (BITS - 1)) - 1)) << (23 - MANTISSA)

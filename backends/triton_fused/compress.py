@@ -44,6 +44,7 @@ _HOLDS = {
 }
 _PARTIALS_BLOCK = 4096
 _LONGEST_UNIT = 1 << 15
+JOINED_BITS = (3, 5, 6, 7)
 
 
 def compress_weight(
@@ -77,7 +78,10 @@ def compress_weight(
         result["weight_packed"] = codes
         result["weight_shape"] = made["shape"]
         if not args.symmetric:
-            result["weight_zero_point"] = pack_rows(made["zero_point"], args.num_bits)
+            zero_point = made["zero_point"]
+            if zero_point.dtype != torch.int32:
+                zero_point = pack_rows(zero_point, args.num_bits)
+            result["weight_zero_point"] = zero_point
     return result
 
 
@@ -135,7 +139,8 @@ def fused(
     block = max(triton.next_power_of_2(length), 8 if flat else 32)
     if block > _LONGEST_UNIT or (packed and codes and not _aligned(args, cols, bits, length)):
         return None
-    piece = piece_bits(bits)
+    joined = packed and codes and bits in JOINED_BITS and _fills_words(args, bits, length, block)
+    piece = 32 if joined else piece_bits(bits)
     units_per_row = -(-x.numel() // length) if one_unit else cols // length
     n_units = units_per_row if one_unit else rows * units_per_row
     extent = x.numel() if flat else cols
@@ -155,16 +160,21 @@ def fused(
     else:
         code = empty((rows, cols), torch.uint8)
     result = {"codes": code}
+    tile, warps, lanes = shape_of_tile(block, bits, joined)
+    units = max(1, tile // block)
+    zp_rows = _rows_of_word(args, bits, units) if packed and codes else 0
+    if zp_rows > 0:
+        flat, flat_words = False, words_per_row
     zero_point = scale
-    if not args.symmetric:
+    if zp_rows > 0:
+        zero_point = empty((triton.cdiv(rows, zp_rows), units_per_row), torch.int32)
+        result["zero_point"] = zero_point
+    elif not args.symmetric:
         result["zero_point"] = zero_point = empty(scale_shape, torch.int8)
     shape = scale
     with_shape = packed and codes and args.type == "int"
     if with_shape:
         result["shape"] = shape = empty((2,), torch.int64)
-    with_shape = with_shape and not one_unit
-    if one_unit and "shape" in result:
-        result["shape"] = torch.tensor((rows, cols), dtype=torch.int64, device=x.device)
     partial, count = scale, 0
     if one_unit or whole is MADE_GLOBAL:
         x = x.contiguous()
@@ -178,10 +188,12 @@ def fused(
         )
     if whole is MADE_GLOBAL:
         global_scale = result["global_scale"] = empty((1,), torch.float32)
-    tile, warps, lanes = _shape_of_tile(block, bits)
-    units = max(1, tile // block)
+    beside = units // max(1, zp_rows)
+    grid = triton.cdiv(n_units, units)
+    if zp_rows > 0:
+        grid = triton.cdiv(rows, zp_rows) * triton.cdiv(units_per_row, beside)
     fp6 = args.type == "float" and args.num_bits == 6
-    compress_units[(triton.cdiv(n_units, units),)](
+    compress_units[(grid,)](
         x,
         code.view(PIECES[piece]) if packed and codes else code,
         scale,
@@ -191,6 +203,7 @@ def fused(
         partial,
         n_units,
         units_per_row,
+        rows,
         length,
         x.stride(0) if not one_unit else 0,
         flat_words * (32 // piece),
@@ -202,6 +215,8 @@ def fused(
         BLOCK=block,
         LANES=lanes,
         PIECE=piece,
+        JOINED=joined,
+        ZP_ROWS=zp_rows,
         FLAT=flat,
         ROW_TAIL=not flat and length == cols,
         WHOLE=block == length and (not one_unit or x.numel() % length == 0),
@@ -290,11 +305,13 @@ def _suits(name: str, args: QuantizationArgs) -> bool:
     )
 
 
-def _shape_of_tile(block: int, bits: int) -> tuple[int, int, int]:
+def shape_of_tile(block: int, bits: int, joined: bool) -> tuple[int, int, int]:
     """Elements of a program, its warps, and threads that share a unit; measured on an H100.
 
     More elements a thread: what is computed once a unit is computed by fewer threads.
     """
+    if joined:
+        return max(block, 2048), min(16, max(2, block // 1024)), block // 32
     if block > 512:
         return max(block, 2048), min(16, max(4, block // 1024)), block // 8
     if block > 32:
@@ -302,6 +319,18 @@ def _shape_of_tile(block: int, bits: int) -> tuple[int, int, int]:
     if bits in (4, 8):
         return (4096, 4, max(1, block // 16)) if bits == 4 else (2048, 4, block // 8)
     return 2048, 4, block // 8
+
+
+def _fills_words(args: QuantizationArgs, bits: int, length: int, block: int) -> bool:
+    """Whether a unit begins with a word, and a lane of 32 codes is no more than a unit."""
+    return block >= 32 and (args.strategy in ("channel", "token") or length * bits % 32 == 0)
+
+
+def _rows_of_word(args: QuantizationArgs, bits: int, units: int) -> int:
+    """The rows whose zero-points of ``bits`` are a word, if a program has so many; else 0."""
+    rows = 32 // bits
+    wanted = not args.symmetric and args.strategy in GROUPS and 32 % bits == 0
+    return rows if wanted and units >= rows else 0
 
 
 def _aligned(args: QuantizationArgs, cols: int, bits: int, length: int) -> bool:

@@ -4,6 +4,8 @@ import triton
 import triton.language as tl
 
 from .arithmetic import (
+    CORRECTED,
+    INTERPRETED,
     POWER,
     magnitude_bits,
     narrow,
@@ -12,8 +14,9 @@ from .arithmetic import (
     to_dtype,
     widen,
 )
-from .codes import encode_e4m3, encode_float, encode_int, stored
+from .codes import encode_e2, encode_e4m3, encode_int, stored
 from .scales import (
+    E4M3_SCALE,
     GIVEN_GLOBAL,
     MADE_GLOBAL,
     MX_SCALE,
@@ -22,6 +25,7 @@ from .scales import (
     mx_code,
     scale_and_zero_point,
 )
+from .word_kernels import piece_of_eight, words_of_32, words_of_rows
 
 INT = tl.constexpr(0)
 SMALL_FLOAT = tl.constexpr(1)
@@ -32,19 +36,40 @@ BYTES = tl.constexpr(1)  # a code in a byte
 SCALES = tl.constexpr(2)  # no codes
 
 MOST_PARTIALS = tl.constexpr(512)
+LARGEST = tl.constexpr(3.4028234663852886e38)
 
 
 @triton.jit
 def partial_amax(x_ptr, partial_ptr, n, BLOCK: tl.constexpr, STEPS: tl.constexpr):
-    """The bits of the largest magnitude of each program's share of ``n`` elements in a row."""
-    start = tl.program_id(0).to(tl.int64) * (BLOCK * STEPS)
-    lane = tl.arange(0, BLOCK)
+    """The bits of the largest magnitude of each program's share of ``n`` elements."""
+    index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     largest = tl.zeros([BLOCK], tl.int32)
-    for step in range(STEPS):
-        index = start + step * BLOCK + lane
+    # all programs go through the tensor together: its end is read last, and is found in the cache
+    for _ in range(STEPS):
         x = tl.load(x_ptr + index, mask=index < n, other=0.0)
         largest = tl.maximum(largest, magnitude_bits(widen(x)))
+        index += tl.num_programs(0).to(tl.int64) * BLOCK
     tl.store(partial_ptr + tl.program_id(0), tl.max(largest, axis=0))
+
+
+@triton.jit
+def quotient_of_e4m3(scale, whole):
+    """``scale / whole``, a number of 4 bits over one from 2^-60 to 2^100."""
+    if INTERPRETED:
+        s = tl.div_rn(scale, tl.zeros(scale.shape, tl.float32) + whole)
+    else:
+        r = tl.div_rn(tl.full([], 1.0, tl.float32), whole)
+        y = scale * r
+        s = tl.fma(tl.fma(y, -whole, scale), r, y)
+    return s
+
+
+@triton.jit
+def brought_near(x, s, k):
+    """k * x, for the codes of x / s: what is too small for any is 0, infinite is the largest."""
+    x = tl.minimum(tl.maximum(x, -LARGEST), LARGEST)
+    # |x| / s <= 2^-150, which rounds to 0; of all numbers that are compared with x, s is exact
+    return tl.where(tl.abs(x) * 2.0**60 <= s * 2.0**-90, 0.0, x) * k
 
 
 @triton.jit
@@ -54,7 +79,7 @@ def amax_of_partials(partial_ptr, count, MOST: tl.constexpr):
     return tl.max(tl.load(partial_ptr + lane, mask=lane < count, other=0), axis=0)
 
 
-@triton.jit(do_not_specialize=["n_units", "units_per_row", "n_partials", "extent"])
+@triton.jit(do_not_specialize=["n_units", "units_per_row", "rows", "n_partials", "extent"])
 def compress_units(
     x_ptr,
     codes_ptr,
@@ -65,6 +90,7 @@ def compress_units(
     partial_ptr,
     n_units,
     units_per_row,
+    rows,
     length,
     stride_row,
     pieces_per_row,
@@ -76,6 +102,8 @@ def compress_units(
     BLOCK: tl.constexpr,
     LANES: tl.constexpr,
     PIECE: tl.constexpr,
+    JOINED: tl.constexpr,
+    ZP_ROWS: tl.constexpr,
     FLAT: tl.constexpr,
     ROW_TAIL: tl.constexpr,
     WHOLE: tl.constexpr,
@@ -117,11 +145,28 @@ def compress_units(
 
     With ONE_UNIT all have the scale of the partial maxima. Rows are ``stride_row`` apart. A unit is
     of LANES threads, if they suffice; each has 8 elements of every part. With ROW_TAIL it is a row,
-    whose last word is filled up with zeros.
+    whose last word is filled up with zeros. With JOINED each lane has 32 elements in a row, and its
+    codes whole words. With ZP_ROWS units are those of so many rows, whose zero-points are a word.
     """
-    unit = tl.program_id(0).to(tl.int64) * UNITS + tl.arange(0, UNITS)
-    within = unit < n_units
-    if FLAT:
+    program = tl.program_id(0).to(tl.int64)
+    if ONE_UNIT or GLOBAL == MADE_GLOBAL:
+        # what was read last is in the cache
+        program = tl.num_programs(0) - 1 - program
+    if ZP_ROWS > 0:
+        beside: tl.constexpr = UNITS // ZP_ROWS
+        programs_per_row = tl.cdiv(units_per_row, beside)
+        word_row = program // programs_per_row
+        group = (program % programs_per_row) * beside + tl.arange(0, UNITS) % beside
+        row = word_row * ZP_ROWS + tl.arange(0, UNITS) // beside
+        within = (row < rows) & (group < units_per_row)
+        unit = row * units_per_row + group
+        first = group * (BLOCK if WHOLE else length)
+    else:
+        unit = program * UNITS + tl.arange(0, UNITS)
+        within = unit < n_units
+    if ZP_ROWS > 0:
+        pass
+    elif FLAT:
         # rows follow each other without a gap, in the tensor as in its codes
         row = tl.zeros([UNITS], tl.int64)
         first = unit * (BLOCK if WHOLE else length)
@@ -130,13 +175,14 @@ def compress_units(
         first = (unit - row * units_per_row) * (BLOCK if WHOLE else length)
     start = row * stride_row + first
     # part p has, of each lane, 8 elements in a row: what a thread loads at once
-    lane = tl.arange(0, LANES)[:, None] * 8 + tl.arange(0, 8)[None, :]
+    lane = tl.arange(0, LANES)[:, None] * (32 if JOINED else 8) + tl.arange(0, 8)[None, :]
+    step: tl.constexpr = 8 if JOINED else 8 * LANES
     parts: tl.constexpr = BLOCK // (8 * LANES)
     # eight codes fill as many pieces as they have bits, or fewer and wider ones
     pieces: tl.constexpr = 8 * BITS // PIECE
     xs = ()
     for p in tl.static_range(parts):
-        column = (lane + p * 8 * LANES)[None, :, :]
+        column = (lane + p * step)[None, :, :]
         mask = within[:, None, None]
         if not WHOLE:
             mask = mask & (column < length) & (first[:, None, None] + column < extent)
@@ -160,10 +206,10 @@ def compress_units(
         lo = tl.min(tl.min(least, axis=2), axis=1)
         hi = tl.max(tl.max(most, axis=2), axis=1)
     if GLOBAL == GIVEN_GLOBAL:
-        whole = tl.zeros([UNITS], tl.float32) + tl.load(global_ptr)
+        whole = tl.load(global_ptr)
     elif GLOBAL == MADE_GLOBAL:
         largest = amax_of_partials(partial_ptr, n_partials, MOST_PARTIALS)
-        whole = global_scale_of(tl.full([UNITS], 0, tl.int32) + largest, X, NUMERATOR, TINY)
+        whole = global_scale_of(largest, X, NUMERATOR, TINY)
     scale, zero_point = scale_and_zero_point(
         amax_bits,
         lo,
@@ -192,8 +238,20 @@ def compress_units(
         ZP_MAX,
     )
     s = scale
-    if GLOBAL != NO_GLOBAL:
-        s = tl.div_rn(scale, whole)
+    bounded: tl.constexpr = GLOBAL == MADE_GLOBAL and SCALE_MODE == E4M3_SCALE and X != tl.float32
+    if bounded:
+        # then s is between 2^-69 and 2^15, and no quotient underflows to a zero
+        if (whole >= 2.0**-6) & (whole <= 2.0**60) & (largest < 0x7F800000):
+            s = quotient_of_e4m3(scale, whole)
+        else:
+            s = tl.div_rn(scale, tl.zeros([UNITS], tl.float32) + whole)
+            k, s_near_1, r = prepare_divisor(s, CORRECTED)
+            for p in tl.static_range(parts):
+                near_1 = brought_near(xs[p], s[:, None, None], k[:, None, None])
+                xs = xs[:p] + (near_1,) + xs[p + 1 :]
+            s = tl.where(magnitude_bits(s) < 0x7F800000, s * k, s)
+    elif GLOBAL != NO_GLOBAL:
+        s = tl.div_rn(scale, tl.zeros([UNITS], tl.float32) + whole)
 
     keeps = within
     if ONE_UNIT:
@@ -204,17 +262,30 @@ def compress_units(
         tl.store(scale_ptr + unit, mx_code(scale), mask=keeps)
     else:
         tl.store(scale_ptr + unit, encode_e4m3(scale), mask=keeps)
-    if not SYMMETRIC:
+    if ZP_ROWS > 0:
+        offset: tl.constexpr = 1 << (BITS - 1)
+        word = words_of_rows(
+            tl.where(within, zero_point.to(tl.int32) + offset, 0), BITS, ZP_ROWS, beside
+        )
+        group = (program % programs_per_row) * beside + tl.arange(0, beside)
+        tl.store(zp_ptr + word_row * units_per_row + group, word, mask=group < units_per_row)
+    elif not SYMMETRIC:
         tl.store(zp_ptr + unit, stored(zero_point, ZP), mask=keeps)
     if GLOBAL == MADE_GLOBAL:
-        tl.store(global_ptr + unit, whole, mask=within & (unit == 0))
+        tl.store(global_ptr + unit, whole + tl.zeros([UNITS], tl.float32), mask=within & (unit == 0))
     if STORE_SHAPE:
-        tl.store(shape_ptr + unit, n_units // units_per_row + unit, mask=within & (unit == 0))
+        tl.store(shape_ptr + unit, rows + unit, mask=within & (unit == 0))
         tl.store(shape_ptr + 1 + unit, cols + unit, mask=within & (unit == 0))
 
     if OUT != SCALES:
-        k, divisor, r = prepare_divisor(s, DIVISION)
-        finite = (magnitude_bits(s) < 0x7F800000)[:, None, None]
+        if bounded:
+            k = tl.full([UNITS], 1.0, tl.float32)
+            divisor = s
+            r = tl.div_rn(k, s)
+        else:
+            k, divisor, r = prepare_divisor(s, DIVISION)
+        finite = magnitude_bits(s) < 0x7F800000
+        codes = ()
         for p in tl.static_range(parts):
             x = xs[p]
             y = quotient(
@@ -235,24 +306,22 @@ def compress_units(
                         y = to_dtype(y, X)
                 if SYMMETRIC:
                     # of a scale that is inf or NaN all codes are those of +0
-                    code = tl.where(finite, encode_int(y, MIN, MAX), 0)
+                    code = tl.where(finite[:, None, None], encode_int(y, MIN, MAX), 0)
                 else:
                     code = tl.where(y == y, encode_int(y, MIN, MAX), 0)
             elif KIND == SMALL_FLOAT:
-                if POSITIVE_ZERO:
+                # with a step of Newton's method a zero comes out positive
+                if POSITIVE_ZERO and not (bounded and DIVISION == CORRECTED):
                     y = y + 0.0
-                if BITS == 4:
-                    code = encode_float(y, BITS, MANTISSA, MIN_EXPONENT, MAX)
-                    code = tl.where(finite, code, 0)
-                else:
+                if BITS != 4:
                     y = tl.where(y == y, y, 0.0)
-                    code = encode_float(y, BITS, MANTISSA, MIN_EXPONENT, MAX)
+                code = encode_e2(y, BITS, MANTISSA, MIN_EXPONENT, MAX)
             else:
                 if POSITIVE_ZERO:
                     y = y + 0.0
                 code = encode_e4m3(y)
 
-            column = (lane + p * 8 * LANES)[None, :, :]
+            column = (lane + p * step)[None, :, :]
             mask = within[:, None, None]
             if not WHOLE:
                 mask = mask & (column < length) & (first[:, None, None] + column < extent)
@@ -266,22 +335,34 @@ def compress_units(
                     code = code + (1 << (BITS - 1))
                     if not WHOLE:
                         code = tl.where(mask, code, 0)
-                lane_of = tl.arange(0, LANES)[None, :]
-                piece = (lane_of + p * LANES) * pieces
-                base = (row * pieces_per_row)[:, None] + (first * BITS // PIECE)[:, None] + piece
-                keep = within[:, None] & (base < ((row + 1) * pieces_per_row)[:, None])
-                if not ROW_TAIL:
-                    keep = keep & ((lane_of + p * LANES) * 8 < length)
-                for w in tl.static_range(pieces):
-                    bit = tl.arange(0, 8) * BITS - PIECE * w
-                    up = code << tl.minimum(tl.maximum(bit, 0), 31)[None, None, :]
-                    down = code >> tl.minimum(tl.maximum(-bit, 0), 31)[None, None, :]
-                    inside = ((bit > -BITS) & (bit < PIECE))[None, None, :]
-                    share = tl.where(inside, tl.where(bit[None, None, :] >= 0, up, down), 0)
-                    packed = tl.sum(share, axis=2).to(codes_ptr.dtype.element_ty)
-                    if ROW_TAIL:
-                        keep = within[:, None] & (base + w < ((row + 1) * pieces_per_row)[:, None])
-                    tl.store(codes_ptr + base + w, packed, mask=keep)
+                if JOINED:
+                    codes = codes + (code,)
+                else:
+                    lane_of = tl.arange(0, LANES)[None, :]
+                    piece = (lane_of + p * LANES) * pieces
+                    base = (row * pieces_per_row + first * BITS // PIECE)[:, None] + piece
+                    keep = within[:, None] & (base < ((row + 1) * pieces_per_row)[:, None])
+                    if not ROW_TAIL:
+                        keep = keep & ((lane_of + p * LANES) * 8 < length)
+                    for w in tl.static_range(pieces):
+                        packed = piece_of_eight(code, w, BITS, PIECE)
+                        if KIND == SMALL_FLOAT and BITS == 4:
+                            packed = tl.where(finite[:, None], packed, 0)
+                        packed = packed.to(codes_ptr.dtype.element_ty)
+                        if ROW_TAIL:
+                            end = ((row + 1) * pieces_per_row)[:, None]
+                            keep = within[:, None] & (base + w < end)
+                        tl.store(codes_ptr + base + w, packed, mask=keep)
+        if OUT == WORDS and JOINED:
+            packed = words_of_32(codes, BITS, UNITS, LANES)
+            w = tl.arange(0, 8)[None, None, :]
+            word = tl.arange(0, LANES)[None, :, None] * BITS + w
+            mask = within[:, None, None] & (w < BITS)
+            if not WHOLE:
+                held = tl.minimum(length, extent - first)
+                mask = mask & (word < ((held * BITS + 31) // 32)[:, None, None])
+            at = (row * pieces_per_row + first * BITS // 32)[:, None, None] + word
+            tl.store(codes_ptr + at, packed, mask=mask)
 
 
 @triton.jit(do_not_specialize=["rows", "blocks_per_row"])

@@ -120,8 +120,13 @@ def scale_and_zero_point(
         scale = to_dtype(scale, X)
     elif SYMMETRIC:
         amax = amax_bits.to(tl.float32, bitcast=True)
+        if X == tl.bfloat16:
+            # the bits of the division, for each of the 32,768 magnitudes
+            scale = amax * (2 / (MAX - MIN))
+        else:
+            scale = tl.div_rn(amax, tl.full(amax.shape, (MAX - MIN) / 2, tl.float32))
         # to the dtype of x
-        scale = to_dtype(tl.div_rn(amax, tl.full(amax.shape, (MAX - MIN) / 2, tl.float32)), X)
+        scale = to_dtype(scale, X)
     else:
         # each of the operations to the dtype of x
         span = tl.where(amax_bits > 0x7F800000, float("nan"), to_dtype(hi - lo, X))
