@@ -21,6 +21,7 @@ from .compress_kernels import (
 )
 from .pack_rows import pack_rows
 from .plan import (
+    JOINED_BITS,
     PIECES,
     TRITON_DTYPES,
     division,
@@ -44,7 +45,6 @@ _HOLDS = {
 }
 _PARTIALS_BLOCK = 4096
 _LONGEST_UNIT = 1 << 15
-JOINED_BITS = (3, 5, 6, 7)
 
 
 def compress_weight(

@@ -245,7 +245,7 @@ def compress_units(
             s = quotient_of_e4m3(scale, whole)
         else:
             s = tl.div_rn(scale, tl.zeros([UNITS], tl.float32) + whole)
-            k, s_near_1, r = prepare_divisor(s, CORRECTED)
+            k, _, _ = prepare_divisor(s, CORRECTED)
             for p in tl.static_range(parts):
                 near_1 = brought_near(xs[p], s[:, None, None], k[:, None, None])
                 xs = xs[:p] + (near_1,) + xs[p + 1 :]
@@ -272,7 +272,9 @@ def compress_units(
     elif not SYMMETRIC:
         tl.store(zp_ptr + unit, stored(zero_point, ZP), mask=keeps)
     if GLOBAL == MADE_GLOBAL:
-        tl.store(global_ptr + unit, whole + tl.zeros([UNITS], tl.float32), mask=within & (unit == 0))
+        tl.store(
+            global_ptr + unit, whole + tl.zeros([UNITS], tl.float32), mask=within & (unit == 0)
+        )
     if STORE_SHAPE:
         tl.store(shape_ptr + unit, rows + unit, mask=within & (unit == 0))
         tl.store(shape_ptr + 1 + unit, cols + unit, mask=within & (unit == 0))

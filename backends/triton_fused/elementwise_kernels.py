@@ -14,6 +14,7 @@ from .codes import (
     with_sign_of,
 )
 from .compress_kernels import E4M3, INT
+from .word_kernels import codes_of_words
 
 QUANTIZE = tl.constexpr(0)
 DEQUANTIZE = tl.constexpr(1)
@@ -155,20 +156,30 @@ def apply_scales(
     at = row[:, None, None] * cols + col[None, :, :]
 
     if IN == PACKED_CODES:
-        # eight codes fill as many pieces as they have bits, or fewer and wider ones
-        pieces: tl.constexpr = 8 * BITS // PIECE
-        eight = tl.arange(0, SAME // 8)[None, :] + (part // 8)[:, None]
-        first = (row * pieces_per_row)[:, None, None] + (eight * pieces)[None, :, :]
-        held = unit_mask[:, :, None] & (eight * 8 < cols)[None, :, :]
-        # int32 pieces hold all bits of eight codes of 4 bits; else 64 bits hold those of any
-        bits = tl.load(x_ptr + first, mask=held, other=0)
-        if PIECE < 32:
-            bits = bits.to(tl.int64) & ((1 << PIECE) - 1)
-            for w in tl.static_range(1, pieces):
-                more = tl.load(x_ptr + first + w, mask=held, other=0)
-                bits = bits | ((more.to(tl.int64) & ((1 << PIECE) - 1)) << (w * PIECE))
-        within_eight = tl.arange(0, 8)[None, None, None, :] * BITS
-        code = ((bits[:, :, :, None] >> within_eight) & ((1 << BITS) - 1)).to(tl.int32)
+        if PIECE == 32 and BITS != 4:
+            lane = tl.arange(0, SAME // 32)[None, :] + (part // 32)[:, None]
+            words = ()
+            for w in tl.static_range(BITS):
+                word = (lane * BITS + w)[None, :, :]
+                held = unit_mask[:, :, None] & (word < pieces_per_row)
+                at_word = x_ptr + (row * pieces_per_row)[:, None, None] + word
+                words = words + (tl.load(at_word, mask=held, other=0),)
+            code = codes_of_words(words, BITS)
+        else:
+            # eight codes fill as many pieces as they have bits, or fewer and wider ones
+            pieces: tl.constexpr = 8 * BITS // PIECE
+            eight = tl.arange(0, SAME // 8)[None, :] + (part // 8)[:, None]
+            first = (row * pieces_per_row)[:, None, None] + (eight * pieces)[None, :, :]
+            held = unit_mask[:, :, None] & (eight * 8 < cols)[None, :, :]
+            # int32 pieces hold all bits of eight codes of 4 bits; else 64 bits hold those of any
+            bits = tl.load(x_ptr + first, mask=held, other=0)
+            if PIECE < 32:
+                bits = bits.to(tl.int64) & ((1 << PIECE) - 1)
+                for w in tl.static_range(1, pieces):
+                    more = tl.load(x_ptr + first + w, mask=held, other=0)
+                    bits = bits | ((more.to(tl.int64) & ((1 << PIECE) - 1)) << (w * PIECE))
+            within_eight = tl.arange(0, 8)[None, None, None, :] * BITS
+            code = ((bits[:, :, :, None] >> within_eight) & ((1 << BITS) - 1)).to(tl.int32)
         code = tl.reshape(code, [ROWS, COLS // SAME, SAME])
         if KIND == INT:
             x = (code - (1 << (BITS - 1))).to(tl.float32)

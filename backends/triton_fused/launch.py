@@ -10,7 +10,7 @@ from qparity.reference import QuantizationArgs
 from ..torch_eager.quantize import dtype_of_s
 from .elementwise_kernels import PACKED_CODES, VALUES, apply_scales
 from .memory_order import raw
-from .plan import PIECES, STORED_DTYPES, TRITON_DTYPES, piece_bits, value_constants
+from .plan import JOINED_BITS, PIECES, STORED_DTYPES, TRITON_DTYPES, piece_bits, value_constants
 from .units import units_of
 
 _TILE = 4096
@@ -71,9 +71,10 @@ def launch(
     same = min(width, units.col_block & -units.col_block if units.col_block < cols else width)
     piece = 8
     if packed is not None:
-        piece = piece_bits(args.num_bits)
-        width = max(width, 8)
+        joined = args.num_bits in JOINED_BITS
+        width = max(width, 32 if joined else 8)
         same = width if units.col_block >= cols else same
+        piece = 32 if joined and same >= 32 else piece_bits(args.num_bits)
         if same < 8:
             return None
         x = x.view(PIECES[piece])

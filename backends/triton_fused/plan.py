@@ -35,6 +35,8 @@ TRITON_DTYPES = {
 # packed codes are loaded and stored in pieces, of which eight codes fill a whole number
 PIECES = {8: torch.uint8, 16: torch.int16, 32: torch.int32}
 _WIDE_PIECES = {2: 16, 4: 32, 6: 16}
+# codes of these bits are best packed and unpacked 32 at once, which fill as many words
+JOINED_BITS = (3, 5, 6, 7)
 STORED_DTYPES = TRITON_DTYPES | {
     torch.int8: tl.int8,
     torch.uint8: tl.uint8,

@@ -29,17 +29,38 @@ def words_of_32(codes, BITS: tl.constexpr, UNITS: tl.constexpr, LANES: tl.conste
         fours = fours + tl.split(four)
     words = ()
     for w in tl.static_range(8):
+        # where a four begins in the word
         word = tl.zeros([UNITS, LANES], tl.int32)
         for f in tl.static_range(8):
-            # where the four begin in the word
             if 32 * w <= 4 * BITS * f and 4 * BITS * f < 32 * (w + 1):
                 word = word | (fours[f] << (4 * BITS * f - 32 * w))
             elif 4 * BITS * f < 32 * w and 32 * w < 4 * BITS * (f + 1):
                 word = word | (fours[f] >> (32 * w - 4 * BITS * f))
         words = words + (word,)
-    even = tl.join(tl.join(words[0], words[4]), tl.join(words[2], words[6]))
-    odd = tl.join(tl.join(words[1], words[5]), tl.join(words[3], words[7]))
-    return tl.reshape(tl.join(even, odd), [UNITS, LANES, 8])
+    return tl.reshape(side_by_side(words), [UNITS, LANES, 8])
+
+
+@triton.jit
+def codes_of_words(words, BITS: tl.constexpr):
+    """The 32 codes that BITS words hold, in the order of a last axis of (2, 2, 2, 4)."""
+    fours = ()
+    for f in tl.static_range(8):
+        four = words[4 * BITS * f // 32] >> (4 * BITS * f % 32)
+        if 4 * BITS * f % 32 + 4 * BITS > 32:
+            # the bits that a word has above the first of the four
+            more = words[4 * BITS * f // 32 + 1] << (32 - 4 * BITS * f % 32)
+            four = (four & ((1 << (32 - 4 * BITS * f % 32)) - 1)) | more
+        fours = fours + (four,)
+    joined = side_by_side(fours)
+    return (tl.expand_dims(joined, -1) >> (tl.arange(0, 4) * BITS)) & ((1 << BITS) - 1)
+
+
+@triton.jit
+def side_by_side(x):
+    """Eight tensors as one, with a last axis of (2, 2, 2)."""
+    even = tl.join(tl.join(x[0], x[4]), tl.join(x[2], x[6]))
+    odd = tl.join(tl.join(x[1], x[5]), tl.join(x[3], x[7]))
+    return tl.join(even, odd)
 
 
 @triton.jit
