@@ -19,7 +19,7 @@ from .compress_kernels import (
     compress_units,
     partial_amax,
 )
-from .pack_rows import pack_rows
+from .pack import pack_along_rows
 from .plan import (
     JOINED_BITS,
     PIECES,
@@ -80,7 +80,7 @@ def compress_weight(
         if not args.symmetric:
             zero_point = made["zero_point"]
             if zero_point.dtype != torch.int32:
-                zero_point = pack_rows(zero_point, args.num_bits)
+                zero_point = pack_along_rows(zero_point, args.num_bits)
             result["weight_zero_point"] = zero_point
     return result
 
@@ -311,9 +311,11 @@ def shape_of_tile(block: int, bits: int, joined: bool) -> tuple[int, int, int]:
     More elements a thread: what is computed once a unit is computed by fewer threads.
     """
     if joined:
-        return max(block, 2048), min(16, max(2, block // 1024)), block // 32
+        return max(block, 1024), min(16, max(1, block // 1024)), block // 32
     if block > 512:
         return max(block, 2048), min(16, max(4, block // 1024)), block // 8
+    if block > 32 and bits == 8:
+        return 1024, 2, block // 16
     if block > 32:
         return 2048, 2, max(1, block // 32)
     if bits in (4, 8):

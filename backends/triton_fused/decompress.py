@@ -9,8 +9,8 @@ from qparity.reference import QuantizationArgs, QuantizationScheme, infer_format
 from ..torch_eager.compress import PACKED_FLOATS
 from ..torch_eager.layout import GROUPS
 from .apply import dequantize_stored
-from .pack_rows import unpack_rows
 from .plan import TRITON_DTYPES
+from .unpack import unpack_from_int32
 
 _PLAIN = ("naive-quantized", "int-quantized", "float-quantized", "mxfp8-quantized")
 _CODES = (torch.int8, torch.float8_e4m3fn)
@@ -53,7 +53,7 @@ def decompress(
             if zero_point is None:
                 return None
             shape = (packed[0], stored.shape[-1])
-            zero_point = unpack_rows(zero_point, args.num_bits, shape)
+            zero_point = unpack_from_int32(zero_point, args.num_bits, shape, 0)
             if zero_point is None:
                 return None
             result["weight_zero_point"] = zero_point

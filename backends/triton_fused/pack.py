@@ -23,9 +23,18 @@ def pack_to_int32(value: torch.Tensor, num_bits: int, packed_dim: int = 1) -> to
     if packed_dim == 1:
         words = _pack_rows(value, prod(lead) * rows, cols, num_bits, None)
         return None if words is None else words.view(*lead, rows, -1)
+    wrong = _flag(value) if num_bits < 8 else None
+    words = pack_along_rows(value, num_bits, wrong)
+    return None if wrong is not None and bool(wrong) else words
+
+
+def pack_along_rows(
+    value: torch.Tensor, num_bits: int, wrong: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The words of contiguous codes (..., rows, columns); ``wrong`` is set if one does not fit."""
+    *lead, rows, cols = value.shape
     shape = (*lead, triton.cdiv(rows * num_bits, 32), cols)
     words = torch.empty(shape, dtype=torch.int32, device=value.device)
-    wrong = _flag(value) if num_bits < 8 else None
     units, width = triton.cdiv(rows, 32), min(_WIDE, triton.next_power_of_2(cols))
     pack_columns[(prod(lead) * units * triton.cdiv(cols, width),)](
         value,
@@ -39,7 +48,7 @@ def pack_to_int32(value: torch.Tensor, num_bits: int, packed_dim: int = 1) -> to
         CHECK=wrong is not None,
         COLS=width,
     )
-    return None if wrong is not None and bool(wrong) else words
+    return words
 
 
 def pack_fp4_to_uint8(x: torch.Tensor) -> torch.Tensor | None:
