@@ -13,6 +13,7 @@ from qparity.reference import FORMATS, QuantizationArgs, QuantizationScheme
 from .bits import Array
 from .case import Case
 from .layouts import LAYOUTS, with_layout
+from .of_formats import global_scale_of
 from .ranges import filled, ranges
 from .shapes import LONG_TAILS
 from .spec import Spec
@@ -128,10 +129,7 @@ def state_of(op: str, source: Mapping[str, Any]) -> dict[str, Any]:
     """The state dict of a weight, by the reference."""
     weight, scheme = source["weight"], source["scheme"]
     args = scheme.weights
-    whole = None
-    if args.strategy == "tensor_group":
-        per_tensor = reference.minmax(weight, QuantizationArgs(strategy="tensor"))
-        whole = reference.generate_gparam(*per_tensor)
+    whole = global_scale_of(weight, args)
     scale, zero_point = reference.calculate_qparams(*reference.minmax(weight, args), args, whole)
     state = {"weight": weight, "weight_scale": scale, "bias": weight[:, 0].copy()}
     if source["with_zero_point"]:

@@ -5,11 +5,8 @@ ones they were made with: those that are stored (then they are taken as given, a
 those of min/max (then what is stored is stale, and wrong).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from qparity import reference
@@ -17,16 +14,15 @@ from qparity.reference import QuantizationArgs
 
 from ..bits import Array, bits_of
 from ..checkpoint import CheckpointError
-from .expected import PACKED_FLOATS, WORKING, codes_name
-from .finding import NOTE, Finding, at_first, value_text
+from .expected import WORKING, codes_name
+from .finding import NOTE, Finding, Tally, value_text
 from .plan import Plan
-from .stored import Stored
+from .recomputed import Recomputed
 from .why import why_codes
 
 __all__ = ["Against", "compare_with_dense"]
 
 _ELEMENTS = 1 << 22
-_FLOAT32 = np.dtype(np.float32)
 Shape = tuple[int, ...]
 
 
@@ -41,28 +37,6 @@ class Against:
 
     calibration: str = ""
     findings: list[Finding] = field(default_factory=list)
-
-
-@dataclass
-class Tally:
-    """What a tensor differs in: how often, and where first."""
-
-    total: int = 0
-    count: int = 0
-    first: tuple[int, ...] | None = None
-    bits: str = ""
-    expected: str = ""
-
-    def add(self, wrong: Array, stored: Array, expected: Array, start: int) -> None:
-        """Count the wrong ones in a piece that begins at a row."""
-        self.total += int(wrong.size)
-        if not wrong.any():
-            return
-        self.count += int(wrong.sum())
-        if self.first is None:
-            place = at_first(wrong)
-            self.first = (place[0] + start, *place[1:])
-            self.bits, self.expected = value_text(stored[place]), value_text(expected[place])
 
 
 def compare_with_dense(plan: Plan, shape: Shape, whole: bool) -> Against:
@@ -98,14 +72,13 @@ def compare_with_dense(plan: Plan, shape: Shape, whole: bool) -> Against:
         return Against("", [note])
 
 
-class _Comparison(Stored):
+class _Comparison(Recomputed):
     """The steps of the comparison."""
 
     def __init__(self, plan: Plan, args: QuantizationArgs, shape: Shape) -> None:
         super().__init__(plan, args, shape)
         self.whole = self.optional("weight_global_scale")
         self.result = Against()
-        self.rules: set[str] = set()
 
     def run(self) -> Against:
         """Compare the global scale, then scales and zero-points, then codes."""
@@ -116,7 +89,7 @@ class _Comparison(Stored):
             return self.result
         scale, zero_point = self.stored_qparams()
         used, given = self._global_scale(span, scale)
-        made, made_zp = self._minmax(span, used)
+        made, made_zp = self.minmax(span, used)
         stale = bits_of(self.as_stored(made)) != bits_of(self.stored("weight_scale", made.shape))
         if zero_point is not None:
             stale_zp = bits_of(made_zp) != bits_of(zero_point)
@@ -143,7 +116,7 @@ class _Comparison(Stored):
         for start, stop in self.pieces():
             weight = self.weight(start, stop)
             stored = self.stored_codes(start, stop)
-            expected, wrong = self._quantized(weight, scale, zero_point, used, start, stop, stored)
+            expected, wrong = self.quantized(weight, scale, zero_point, used, start, stop, stored)
             if not wrong.any():
                 tally.total += wrong.size
                 continue
@@ -153,7 +126,7 @@ class _Comparison(Stored):
             bad_given |= touched.reshape(differ.shape)
             keep = wrong
             if (differ & touched.reshape(differ.shape)).any():
-                _, other = self._quantized(weight, *made, used, start, stop, stored)
+                _, other = self.quantized(weight, *made, used, start, stop, stored)
                 touched_made = np.zeros(differ.size, bool)
                 touched_made[unit[other]] = True
                 bad_made |= touched_made.reshape(differ.shape)
@@ -167,60 +140,6 @@ class _Comparison(Stored):
         if tally.count:
             hint = whys[0] if len(set(whys)) == 1 else ""
             self._found("code-differs", tally.expected, codes_name(self.plan.format), tally, hint)
-
-    def _quantized(
-        self,
-        weight: Array,
-        scale: Array,
-        zero_point: Array | None,
-        used: Array | None,
-        start: int,
-        stop: int,
-        stored: Array,
-    ) -> tuple[Array, Array]:
-        """The codes that qparams give, by the rule that gives the fewest differences."""
-        zeros = np.zeros(scale.shape, self.args.zp_dtype) if self._adds_zero() else None
-        given = zero_point if not self.args.symmetric else zeros
-        variants: list[tuple[str, dict[str, Any]]] = [
-            ("", {"zero_point": given}),
-            ("", {"zero_point": None if self.args.symmetric else given}),
-            ("float32", {"zero_point": given, "compute_dtype": _FLOAT32}),
-        ]
-        best: tuple[Array, Array] | None = None
-        for rule, options in variants:
-            codes = self._one_rule(weight, scale, used, start, stop, options)
-            wrong = bits_of(codes) != bits_of(stored)
-            if not wrong.any():
-                self.rules |= {rule} - {""}
-                return codes, wrong
-            if best is None:
-                best = codes, wrong
-        assert best is not None
-        return best
-
-    def _one_rule(
-        self,
-        weight: Array,
-        scale: Array,
-        used: Array | None,
-        start: int,
-        stop: int,
-        options: Mapping[str, Any],
-    ) -> Array:
-        rows = self.rows_of_scale(start, stop)
-        zero_point = options["zero_point"]
-        packed_float = self.plan.format in PACKED_FLOATS
-        codes = reference.quantize(
-            weight,
-            scale[rows],
-            None if zero_point is None else zero_point[rows],
-            self.args,
-            dtype=None if packed_float else self.args.code_format.dtype,
-            g_idx=self.g_idx,
-            global_scale=used,
-            compute_dtype=options.get("compute_dtype"),
-        )
-        return codes.astype(ml_dtypes.bfloat16) if packed_float else codes
 
     def _qparams(
         self,
@@ -275,7 +194,7 @@ class _Comparison(Stored):
         agreement = []
         for candidate in (whole, made):
             with np.errstate(all="ignore"):
-                local, _ = self._minmax(span, candidate)
+                local, _ = self.minmax(span, candidate)
             agreement.append(float((bits_of(self.as_stored(local)) == bits_of(stored)).mean()))
         if agreement[1] > agreement[0]:
             tally = Tally(1, 1, (0,), value_text(whole[0]), value_text(made[0]))
@@ -287,26 +206,6 @@ class _Comparison(Stored):
         note = "2688 / the largest weight; it is taken as given"
         self._found("global-scale-given", note, "weight_global_scale", severity=NOTE)
         return whole, True
-
-    def _minmax(self, span: tuple[Array, Array], whole: Array | None) -> tuple[Array, Array]:
-        """Scale and zero-point by min/max, in the dtype of the weight."""
-        if self.args.strategy == "tensor":
-            lows, highs = [span[0]], [span[1]]
-        else:
-            lows, highs = [], []
-            for start, stop in self.pieces():
-                weight = self.weight(start, stop)
-                if self.g_idx is not None:
-                    weight = weight[:, np.argsort(self.g_idx, kind="stable")]
-                low, high = reference.minmax(weight, self.args)
-                lows.append(low)
-                highs.append(high)
-        low, high = np.concatenate(lows), np.concatenate(highs)
-        scale, zero_point = reference.calculate_qparams(low, high, self.args, whole)
-        return scale.astype(self.dtype), zero_point
-
-    def _adds_zero(self) -> bool:
-        return self.plan.format not in PACKED_FLOATS
 
     def _found(
         self,

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..bits import Array, bits_of, decimal
 
-__all__ = ["NOTE", "VIOLATION", "Finding", "at_first", "value_text"]
+__all__ = ["NOTE", "VIOLATION", "Finding", "Tally", "at_first", "value_text"]
 
 VIOLATION, NOTE = "VIOLATION", "NOTE"
 _LONGEST = 160
@@ -58,6 +58,28 @@ class Finding:
         if self.hint:
             parts.append(shown(self.hint))
         return "; ".join(parts)
+
+
+@dataclass
+class Tally:
+    """What a tensor differs in: how often, and where first."""
+
+    total: int = 0
+    count: int = 0
+    first: tuple[int, ...] | None = None
+    bits: str = ""
+    expected: str = ""
+
+    def add(self, wrong: Array, stored: Array, expected: Array, start: int) -> None:
+        """Count the wrong ones in a piece that begins at a row."""
+        self.total += int(wrong.size)
+        if not wrong.any():
+            return
+        self.count += int(wrong.sum())
+        if self.first is None:
+            place = at_first(wrong)
+            self.first = (place[0] + start, *place[1:])
+            self.bits, self.expected = value_text(stored[place]), value_text(expected[place])
 
 
 def shown(text: str) -> str:

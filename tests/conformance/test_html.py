@@ -13,10 +13,7 @@ from typing import Any
 import pytest
 
 from qparity.conformance.html_page import reports_to_html
-from qparity.conformance.report import report_to_json
 from qparity.conformance.report_file import load_report
-from qparity.conformance.verify import verify
-from tests.conformance.planted import backend, by_reciprocal
 from tests.conformance.test_junit import check, report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,19 +81,6 @@ def opened(page: Path, target: str = "") -> tuple[str, list[str]]:
     assert run.returncode == 0, run.stderr.decode(errors="replace")
     lines = run.stderr.decode(errors="replace").splitlines()
     return run.stdout.decode(), [line for line in lines if "CONSOLE" in line]
-
-
-@pytest.fixture(scope="module")
-def broken() -> dict[str, Any]:
-    """The report of a backend that multiplies by the reciprocal of the scale."""
-    found = verify(
-        backend(quantize=by_reciprocal),
-        name="mine",
-        level="smoke",
-        operations=["quantize", "calculate_range"],
-        cases_folder=None,
-    )
-    return report_to_json(found)
 
 
 @pytest.fixture(scope="module")

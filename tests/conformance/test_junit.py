@@ -9,10 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from qparity.conformance.junit import report_to_junit
-from qparity.conformance.report import report_to_json
 from qparity.conformance.report_file import STATUSES
-from qparity.conformance.verify import verify
-from tests.conformance.planted import backend, by_reciprocal
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = {
@@ -67,19 +64,6 @@ def faults(root: ET.Element) -> list[str]:
             if len(list(suite.iter(tag))) != int(suite.attrib[count]):
                 found.append(f"{count}: {suite.attrib[count]}")
     return found
-
-
-@pytest.fixture(scope="module")
-def broken() -> dict[str, Any]:
-    """The report of a backend that multiplies by the reciprocal of the scale."""
-    found = verify(
-        backend(quantize=by_reciprocal),
-        name="mine",
-        level="smoke",
-        operations=["quantize", "calculate_range"],
-        cases_folder=None,
-    )
-    return report_to_json(found)
 
 
 def test_every_check_is_a_test_case(broken: dict[str, Any]) -> None:
