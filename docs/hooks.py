@@ -38,6 +38,7 @@ NAV: list[tuple[str, list[tuple[str, str]]]] = [
     (
         "Guides",
         [
+            ("Specification", "specification.md"),
             ("Formats of one's own", "own-formats.md"),
             ("Laws", "laws.md"),
             ("Property tests", "property-tests.md"),

@@ -63,6 +63,21 @@ def test_every_page_is_in_the_navigation() -> None:
     assert all(f"'{page}'" in nav for page in found)
 
 
+def test_the_sections_that_are_named_are_there() -> None:
+    """What a docstring calls a section of SPEC is one of the specification."""
+    text = (ROOT / "docs" / "specification.md").read_text()
+    present = set(re.findall(r"^## (\d+)\. ", text, re.MULTILINE))
+    named: set[str] = set()
+    for folder in ("reference", "backends", "conformance", "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for found in re.findall(
+                r"SPEC(?: sections?)? (\d+(?:(?:, | and | to )\d+)*)", path.read_text()
+            ):
+                named |= set(re.findall(r"\d+", found))
+    assert named
+    assert named <= present
+
+
 def test_a_picture_that_cannot_be_drawn_stops_the_build() -> None:
     """What ``qparity plot`` refuses is an error of the build."""
     with pytest.raises(ValueError, match="no"):
