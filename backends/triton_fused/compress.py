@@ -21,7 +21,6 @@ from .compress_kernels import (
 )
 from .pack import pack_along_rows
 from .plan import (
-    JOINED_BITS,
     PIECES,
     TRITON_DTYPES,
     division,
@@ -45,6 +44,7 @@ _HOLDS = {
 }
 _PARTIALS_BLOCK = 4096
 _LONGEST_UNIT = 1 << 15
+_LONGEST_TILE = 1 << 13
 
 
 def compress_weight(
@@ -139,7 +139,7 @@ def fused(
     block = max(triton.next_power_of_2(length), 8 if flat else 32)
     if block > _LONGEST_UNIT or (packed and codes and not _aligned(args, cols, bits, length)):
         return None
-    joined = packed and codes and bits in JOINED_BITS and _fills_words(args, bits, length, block)
+    joined = packed and codes and _fills_words(args, bits, length, block)
     piece = 32 if joined else piece_bits(bits)
     units_per_row = -(-x.numel() // length) if one_unit else cols // length
     n_units = units_per_row if one_unit else rows * units_per_row
@@ -161,8 +161,10 @@ def fused(
         code = empty((rows, cols), torch.uint8)
     result = {"codes": code}
     tile, warps, lanes = shape_of_tile(block, bits, joined)
+    zp_rows = 32 // bits if packed and codes and _packs_zero_points(args, bits, block) else 0
+    if block * zp_rows > tile:
+        tile, warps = block * zp_rows, max(warps, block * zp_rows // 1024)
     units = max(1, tile // block)
-    zp_rows = _rows_of_word(args, bits, units) if packed and codes else 0
     if zp_rows > 0:
         flat, flat_words = False, words_per_row
     zero_point = scale
@@ -325,14 +327,15 @@ def shape_of_tile(block: int, bits: int, joined: bool) -> tuple[int, int, int]:
 
 def _fills_words(args: QuantizationArgs, bits: int, length: int, block: int) -> bool:
     """Whether a unit begins with a word, and a lane of 32 codes is no more than a unit."""
-    return block >= 32 and (args.strategy in ("channel", "token") or length * bits % 32 == 0)
+    if block < 32 or not (1 < bits < 8) or (args.type == "float" and bits == 4):
+        return False
+    return args.strategy in ("channel", "token") or length * bits % 32 == 0
 
 
-def _rows_of_word(args: QuantizationArgs, bits: int, units: int) -> int:
-    """The rows whose zero-points of ``bits`` are a word, if a program has so many; else 0."""
-    rows = 32 // bits
-    wanted = not args.symmetric and args.strategy in GROUPS and 32 % bits == 0
-    return rows if wanted and units >= rows else 0
+def _packs_zero_points(args: QuantizationArgs, bits: int, block: int) -> bool:
+    """Whether a program may have all rows whose zero-points of ``bits`` are a word."""
+    whole = not args.symmetric and args.strategy in GROUPS and 32 % bits == 0
+    return whole and block * (32 // bits) <= _LONGEST_TILE
 
 
 def _aligned(args: QuantizationArgs, cols: int, bits: int, length: int) -> bool:
