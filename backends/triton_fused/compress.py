@@ -19,8 +19,10 @@ from .compress_kernels import (
     compress_units,
     partial_amax,
 )
+from .memory_order import raw
 from .pack import pack_along_rows
 from .plan import (
+    JOINED_BITS,
     PIECES,
     TRITON_DTYPES,
     division,
@@ -28,6 +30,7 @@ from .plan import (
     global_constants,
     piece_bits,
     scale_constants,
+    zero_point_dtype,
 )
 from .scales import E4M3_SCALE, MADE_GLOBAL, MX_SCALE, NO_GLOBAL
 
@@ -44,7 +47,6 @@ _HOLDS = {
 }
 _PARTIALS_BLOCK = 4096
 _LONGEST_UNIT = 1 << 15
-_LONGEST_TILE = 1 << 13
 
 
 def compress_weight(
@@ -106,7 +108,7 @@ def fused(
         stored: scales as a checkpoint stores them, else in the working dtype.
         codes: whether codes are wanted.
     """
-    has_global = whole is not NO_GLOBAL
+    has_global, one_unit = whole is not NO_GLOBAL, args.strategy == "tensor"
     if x.dtype not in TRITON_DTYPES or x.numel() == 0:
         return None
     working = torch.promote_types(x.dtype, torch.float32) if has_global else x.dtype
@@ -115,12 +117,13 @@ def fused(
     dtype = _dtype_of_stored_scale(args, working) if stored and not coded else working
     if dtype is None:
         return None
-    if not args.symmetric and (args.type != "int" or args.zp_dtype != np.int8):
+    if packed and not args.symmetric and (args.type != "int" or args.zp_dtype != np.int8):
+        return None
+    if one_unit and not args.symmetric:
         return None
     if x.stride(-1) != 1 or x.stride(0) < 0:
         x = x.contiguous()
     rows, cols = x.shape
-    one_unit = args.strategy == "tensor"
     if args.strategy in GROUPS:
         length = int(args.group_size or 0)
         if length <= 0 or cols % length:
@@ -139,7 +142,7 @@ def fused(
     block = max(triton.next_power_of_2(length), 8 if flat else 32)
     if block > _LONGEST_UNIT or (packed and codes and not _aligned(args, cols, bits, length)):
         return None
-    joined = packed and codes and _fills_words(args, bits, length, block)
+    joined = packed and codes and bits in JOINED_BITS and _fills_words(args, bits, length, block)
     piece = 32 if joined else piece_bits(bits)
     units_per_row = -(-x.numel() // length) if one_unit else cols // length
     n_units = units_per_row if one_unit else rows * units_per_row
@@ -161,10 +164,8 @@ def fused(
         code = empty((rows, cols), torch.uint8)
     result = {"codes": code}
     tile, warps, lanes = shape_of_tile(block, bits, joined)
-    zp_rows = 32 // bits if packed and codes and _packs_zero_points(args, bits, block) else 0
-    if block * zp_rows > tile:
-        tile, warps = block * zp_rows, max(warps, block * zp_rows // 1024)
     units = max(1, tile // block)
+    zp_rows = _rows_of_word(args, bits, units) if packed and codes else 0
     if zp_rows > 0:
         flat, flat_words = False, words_per_row
     zero_point = scale
@@ -172,7 +173,7 @@ def fused(
         zero_point = empty((triton.cdiv(rows, zp_rows), units_per_row), torch.int32)
         result["zero_point"] = zero_point
     elif not args.symmetric:
-        result["zero_point"] = zero_point = empty(scale_shape, torch.int8)
+        result["zero_point"] = zero_point = empty(scale_shape, zero_point_dtype(args))
     shape = scale
     with_shape = packed and codes and args.type == "int"
     if with_shape:
@@ -199,7 +200,7 @@ def fused(
         x,
         code.view(PIECES[piece]) if packed and codes else code,
         scale,
-        zero_point,
+        raw(zero_point),
         shape,
         scale if global_scale is None else global_scale,
         partial,
@@ -327,15 +328,14 @@ def shape_of_tile(block: int, bits: int, joined: bool) -> tuple[int, int, int]:
 
 def _fills_words(args: QuantizationArgs, bits: int, length: int, block: int) -> bool:
     """Whether a unit begins with a word, and a lane of 32 codes is no more than a unit."""
-    if block < 32 or not (1 < bits < 8) or (args.type == "float" and bits == 4):
-        return False
-    return args.strategy in ("channel", "token") or length * bits % 32 == 0
+    return block >= 32 and (args.strategy in ("channel", "token") or length * bits % 32 == 0)
 
 
-def _packs_zero_points(args: QuantizationArgs, bits: int, block: int) -> bool:
-    """Whether a program may have all rows whose zero-points of ``bits`` are a word."""
-    whole = not args.symmetric and args.strategy in GROUPS and 32 % bits == 0
-    return whole and block * (32 // bits) <= _LONGEST_TILE
+def _rows_of_word(args: QuantizationArgs, bits: int, units: int) -> int:
+    """The rows whose zero-points of ``bits`` are a word, if a program has so many; else 0."""
+    rows = 32 // bits
+    wanted = not args.symmetric and args.strategy in GROUPS and 32 % bits == 0
+    return rows if wanted and units >= rows else 0
 
 
 def _aligned(args: QuantizationArgs, cols: int, bits: int, length: int) -> bool:

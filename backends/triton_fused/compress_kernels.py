@@ -9,13 +9,12 @@ from .arithmetic import (
     POWER,
     magnitude_bits,
     narrow,
-    pairs_to_dtype,
     prepare_divisor,
     quotient,
     to_dtype,
     widen,
 )
-from .codes import encode_e2, encode_e4m3, encode_int, encode_steps, stored
+from .codes import encode_e2, encode_e4m3, encode_float, encode_int, stored
 from .scales import (
     E4M3_SCALE,
     GIVEN_GLOBAL,
@@ -71,18 +70,6 @@ def brought_near(x, s, k):
     x = tl.minimum(tl.maximum(x, -LARGEST), LARGEST)
     # |x| / s <= 2^-150, which rounds to 0; of all numbers that are compared with x, s is exact
     return tl.where(tl.abs(x) * 2.0**60 <= s * 2.0**-90, 0.0, x) * k
-
-
-@triton.jit
-def tamed(x, s, k, zero_point):
-    """k * x, of which the code is made with k * s; or with 1, of an s that is inf or NaN.
-
-    What has no quotient becomes what is 0 once the zero-point is added.
-    """
-    nan = (x - x != 0.0) | (s != s)
-    near = tl.minimum(tl.maximum(x, -LARGEST), LARGEST) * k
-    near = tl.where(x == x, near, -zero_point * (s * k))
-    return tl.where(tl.abs(s) < float("inf"), near, tl.where(nan, -zero_point, 0.0))
 
 
 @triton.jit
@@ -205,26 +192,19 @@ def compress_units(
         amax_bits = amax_of_partials(partial_ptr, n_partials, MOST_PARTIALS)
         amax_bits = tl.full([UNITS], 0, tl.int32) + amax_bits
     else:
-        if SYMMETRIC:
-            largest = magnitude_bits(xs[0])
-            for p in tl.static_range(1, parts):
-                largest = tl.maximum(largest, magnitude_bits(xs[p]))
-        else:
-            # a NaN is the largest
-            most = xs[0]
-            least = tl.minimum(xs[0], 0.0)
-            for p in tl.static_range(1, parts):
-                most = tl.maximum(most, xs[p], propagate_nan=tl.PropagateNan.ALL)
-                least = tl.minimum(least, xs[p])
-            largest = tl.maximum(most, 0.0, propagate_nan=tl.PropagateNan.ALL)
-            largest = magnitude_bits(largest)
-            lo = tl.min(tl.min(least, axis=2), axis=1)
+        largest = magnitude_bits(xs[0])
+        for p in tl.static_range(1, parts):
+            largest = tl.maximum(largest, magnitude_bits(xs[p]))
         amax_bits = tl.max(tl.max(largest, axis=2), axis=1)
-    whole = amax_bits
-    if SYMMETRIC:
-        lo, hi = amax_bits, amax_bits
-    else:
-        hi = amax_bits.to(tl.float32, bitcast=True)
+    lo, hi, whole = amax_bits, amax_bits, amax_bits
+    if not SYMMETRIC:
+        least = tl.minimum(xs[0], 0.0)
+        most = tl.maximum(xs[0], 0.0)
+        for p in tl.static_range(1, parts):
+            least = tl.minimum(least, xs[p])
+            most = tl.maximum(most, xs[p])
+        lo = tl.min(tl.min(least, axis=2), axis=1)
+        hi = tl.max(tl.max(most, axis=2), axis=1)
     if GLOBAL == GIVEN_GLOBAL:
         whole = tl.load(global_ptr)
     elif GLOBAL == MADE_GLOBAL:
@@ -272,21 +252,6 @@ def compress_units(
             s = tl.where(magnitude_bits(s) < 0x7F800000, s * k, s)
     elif GLOBAL != NO_GLOBAL:
         s = tl.div_rn(scale, tl.zeros([UNITS], tl.float32) + whole)
-    if KIND == INT and OUT != SCALES:
-        # then no quotient is NaN, nor one of far more than the largest code
-        size = tl.abs(s)
-        tame = (
-            (amax_bits < 0x7F800000)
-            & (size >= 2.0**-100)
-            & (size <= (2.0**15 if X == tl.float16 else 2.0**100))
-        )
-        if tl.min(tame.to(tl.int32), axis=0) == 0:
-            finite = size < float("inf")
-            k, _, _ = prepare_divisor(size, CORRECTED)
-            for p in tl.static_range(parts):
-                x = tamed(xs[p], s[:, None, None], k[:, None, None], zero_point[:, None, None])
-                xs = xs[:p] + (x,) + xs[p + 1 :]
-            s = tl.where(finite, s * k, 1.0)
 
     keeps = within
     if ONE_UNIT:
@@ -315,7 +280,7 @@ def compress_units(
         tl.store(shape_ptr + 1 + unit, cols + unit, mask=within & (unit == 0))
 
     if OUT != SCALES:
-        if bounded or KIND == INT:
+        if bounded:
             k = tl.full([UNITS], 1.0, tl.float32)
             divisor = s
             r = tl.div_rn(k, s)
@@ -334,21 +299,34 @@ def compress_units(
             )
             if GLOBAL == NO_GLOBAL and DIVISION != POWER:
                 # to the dtype of x
-                y = pairs_to_dtype(y, X)
+                y = to_dtype(y, X)
+            if not SYMMETRIC:
+                shift_by = zero_point
+                if ZP != tl.int8 and ZP != tl.uint8:
+                    shift_by = to_dtype(zero_point, X)
+                y = y + shift_by[:, None, None]
+                if GLOBAL == NO_GLOBAL:
+                    # to the dtype of x
+                    y = to_dtype(y, X)
             if KIND == INT:
-                if not SYMMETRIC:
-                    y = y + zero_point[:, None, None]
-                    if GLOBAL == NO_GLOBAL:
-                        # to the dtype of x
-                        y = pairs_to_dtype(y, X)
-                code = encode_steps(y, BITS)
+                if SYMMETRIC and SCALE_NAN:
+                    # of a scale that is inf or NaN all codes are those of +0
+                    code = tl.where(finite[:, None, None], encode_int(y, MIN, MAX), 0)
+                else:
+                    code = tl.where(y == y, encode_int(y, MIN, MAX), 0)
             elif KIND == SMALL_FLOAT:
                 # with a step of Newton's method a zero comes out positive
                 if POSITIVE_ZERO and not (bounded and DIVISION == CORRECTED):
                     y = y + 0.0
+                known = y == y
                 if BITS != 4:
-                    y = tl.where(y == y, y, 0.0)
-                code = encode_e2(y, BITS, MANTISSA, MIN_EXPONENT, MAX)
+                    y = tl.where(known, y, 0.0)
+                if BITS == 8:
+                    # of these formats those whose codes are stored have NaN
+                    code = encode_float(y, BITS, MANTISSA, MIN_EXPONENT, MAX)
+                    code = tl.where(known, code, 0x7F)
+                else:
+                    code = encode_e2(y, BITS, MANTISSA, MIN_EXPONENT, MAX)
             else:
                 if POSITIVE_ZERO:
                     y = y + 0.0
@@ -360,12 +338,14 @@ def compress_units(
                 mask = mask & (column < length) & (first[:, None, None] + column < extent)
             if OUT == BYTES:
                 at = (row * cols + first)[:, None, None] + column
-                if KIND == INT and OFFSET == 0:
-                    code = code - (1 << (BITS - 1))
+                if OFFSET > 0:
+                    code = code + OFFSET
                 tl.store(codes_ptr + at, code.to(tl.uint8), mask=mask)
             else:
-                if KIND == INT and not WHOLE:
-                    code = tl.where(mask, code, 0)
+                if KIND == INT:
+                    code = code + (1 << (BITS - 1))
+                    if not WHOLE:
+                        code = tl.where(mask, code, 0)
                 if JOINED:
                     codes = codes + (code,)
                 else:
@@ -385,13 +365,10 @@ def compress_units(
                             keep = within[:, None] & (base + w < end)
                         tl.store(codes_ptr + base + w, packed, mask=keep)
         if OUT == WORDS and JOINED:
-            padded: tl.constexpr = 2 if BITS == 2 else 4 if BITS <= 4 else 8
-            packed = words_of_32(codes, BITS, UNITS, LANES, padded)
-            w = tl.arange(0, padded)[None, None, :]
+            packed = words_of_32(codes, BITS, UNITS, LANES)
+            w = tl.arange(0, 8)[None, None, :]
             word = tl.arange(0, LANES)[None, :, None] * BITS + w
-            mask = within[:, None, None]
-            if padded > BITS:
-                mask = mask & (w < BITS)
+            mask = within[:, None, None] & (w < BITS)
             if not WHOLE:
                 held = tl.minimum(length, extent - first)
                 mask = mask & (word < ((held * BITS + 31) // 32)[:, None, None])

@@ -6,12 +6,15 @@ import torch
 
 from qparity.reference import QuantizationArgs
 
-from ..torch_bridge import torch_dtype
+from ..torch_eager.dtypes import FLOAT8
 from ..torch_eager.layout import GROUPS
+from ..torch_eager.scales import EXPONENT_RULES
 from .compress import fused
-from .plan import TRITON_DTYPES
+from .plan import TRITON_DTYPES, zero_point_dtype
 from .scales import GIVEN_GLOBAL, NO_GLOBAL
 
+# dtypes of torch that codes are stored in
+_CODES = {str(d).removeprefix("torch."): d for d in (torch.int8, *FLOAT8)}
 Dynamic = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -19,7 +22,7 @@ def compute_dynamic_scales_and_zp(
     x: torch.Tensor, args: QuantizationArgs, global_scale: torch.Tensor | None = None
 ) -> Dynamic | None:
     """As ``torch_eager.compute_dynamic_scales_and_zp``."""
-    made = _made(x, args, global_scale, codes=False)
+    made = _made(x, args, global_scale, None)
     return None if made is None else made[1:]
 
 
@@ -27,19 +30,24 @@ def quantize_dynamic(
     x: torch.Tensor, args: QuantizationArgs, global_scale: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
     """The codes of ``composed.quantize_dynamic``, its scales and zero-points."""
-    return _made(x, args, global_scale, codes=True)
+    code = _CODES.get(args.code_format.dtype.name)
+    return None if code is None else _made(x, args, global_scale, code)
 
 
 def _made(
-    x: torch.Tensor, args: QuantizationArgs, global_scale: torch.Tensor | None, *, codes: bool
+    x: torch.Tensor,
+    args: QuantizationArgs,
+    global_scale: torch.Tensor | None,
+    code: torch.dtype | None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
+    """Codes in a dtype of one byte, or anything if there is none; scale and zero-point."""
     if x.ndim == 0 or x.numel() == 0 or x.dtype not in TRITON_DTYPES:
         return None
     if global_scale is not None and (
-        global_scale.numel() != 1 or global_scale.dtype != torch.float32 or args.is_mx
+        global_scale.numel() != 1
+        or global_scale.dtype != torch.float32
+        or args.scale_rule in EXPONENT_RULES
     ):
-        return None
-    if codes and (args.type, args.num_bits) != ("float", 8) and args.type != "int":
         return None
     kept = x.shape[:-1]
     if args.strategy == "token":
@@ -49,7 +57,7 @@ def _made(
         if not args.group_size or x.shape[-1] % args.group_size:
             return None
         scale_shape = (*kept, x.shape[-1] // args.group_size)
-    elif args.strategy == "tensor" and args.symmetric and global_scale is None:
+    elif args.strategy == "tensor":
         scale_shape = (1,)
     else:
         return None
@@ -61,15 +69,13 @@ def _made(
         whole=NO_GLOBAL if global_scale is None else GIVEN_GLOBAL,
         global_scale=global_scale,
         stored=False,
-        codes=codes,
+        codes=code is not None,
     )
     if made is None:
         return None
-    zp_dtype = torch.int8 if args.zp_dtype is None else torch_dtype(args.zp_dtype)
-    zero_point = made.get("zero_point")
+    codes, zero_point = made["codes"], made.get("zero_point")
     if zero_point is None:
-        zero_point = torch.zeros(scale_shape, dtype=zp_dtype, device=x.device)
-    code = made["codes"]
-    if codes:
-        code = code.view(torch.int8 if args.type == "int" else torch.float8_e4m3fn).view(x.shape)
-    return code, made["scale"].view(scale_shape), zero_point.view(scale_shape)
+        zero_point = torch.zeros(scale_shape, dtype=zero_point_dtype(args), device=x.device)
+    if code is not None:
+        codes = codes.view(code).view(x.shape)
+    return codes, made["scale"].view(scale_shape), zero_point.view(scale_shape)

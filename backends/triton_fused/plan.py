@@ -135,9 +135,13 @@ def _row_constants(row: FloatFormat | IntFormat) -> Constants:
     }
 
 
+def zero_point_dtype(args: QuantizationArgs) -> torch.dtype:
+    """The dtype of a zero-point."""
+    return torch.int8 if args.zp_dtype is None else torch_dtype(args.zp_dtype)
+
+
 def _zero_point_constants(args: QuantizationArgs, dtype: torch.dtype) -> Constants:
-    name, row = args.zp_dtype, args.code_format
-    zp = torch.int8 if name is None else torch_dtype(name)
+    row, zp = args.code_format, zero_point_dtype(args)
     if zp in (torch.int8, torch.uint8):
         limits: torch.iinfo | torch.finfo = torch.iinfo(zp)
     else:
@@ -149,18 +153,25 @@ def _zero_point_constants(args: QuantizationArgs, dtype: torch.dtype) -> Constan
 def division(args: QuantizationArgs, dtype: torch.dtype, whole: bool) -> int:
     """How a kernel that makes the scales divides by them."""
     row = args.scale_format
-    if isinstance(row, FloatFormat) and not whole:
-        # 2^127 is the largest power of two of float32
-        if row.mantissa_bits == 0 and row.smallest >= 2.0**-127:
-            return int(POWER.value)
-    # a scale that has no sign of a global scale that has one is not of the sign of x
-    elif row is not None and whole and row.min >= 0:
-        return int(EXACT.value)
+    if not whole and _divides_by_powers(args, dtype):
+        return int(POWER.value)
     if dtype == torch.float32:
         return int(EXACT.value)
     if dtype == torch.bfloat16 and not whole:
         return int(RECIPROCAL.value)
-    return int((EXACT if INTERPRETED.value else CORRECTED).value)
+    # of a negative global scale a scale without a sign is anything
+    of_any_size = whole and row is not None and row.min >= 0
+    return int((EXACT if INTERPRETED.value or of_any_size else CORRECTED).value)
+
+
+def _divides_by_powers(args: QuantizationArgs, dtype: torch.dtype) -> bool:
+    """Whether scales are powers of two by which no quotient is rounded that a code depends on."""
+    row, code = args.scale_format, args.code_format
+    if not isinstance(row, FloatFormat) or row.mantissa_bits > 0 or row.smallest < 2.0**-127:
+        return False
+    # half the smallest code is a normal number of the dtype
+    normal = not isinstance(code, FloatFormat) or code.smallest >= 2 * torch.finfo(dtype).tiny
+    return args.symmetric and normal
 
 
 def global_constants(dtype: torch.dtype) -> Constants:

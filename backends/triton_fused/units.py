@@ -46,12 +46,18 @@ def units_of(
     counts = (*rows, -(-cols // col_block))
     if zero_point is not None and zero_point.shape != scale.shape:
         return None
+    of_scale = tuple(scale.shape)
     if scale.numel() == 1:
         strides = (0, 0)
-    elif tuple(scale.shape) == counts:
+    elif of_scale == counts or (len(shape) == 1 and of_scale == (1, *counts)):
         strides = (counts[-1], 1)
-    elif args.strategy in GROUPS and tuple(scale.shape) == (*shape[:-1], 1):
+    elif args.strategy in GROUPS and of_scale in _one_per_row(shape):
         strides = (1, 0)
     else:
         return None
     return Units(row_block, col_block, strides)
+
+
+def _one_per_row(shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    whole = (*shape[:-1], 1)
+    return (whole, shape[:1]) if len(shape) == 2 else (whole,)
