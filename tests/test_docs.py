@@ -1,6 +1,7 @@
 """The study pages: exercises and notebooks run, code and pictures come from the source."""
 
 import doctest
+import importlib.util
 import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from qparity import reference
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs" / "study").glob("*.md"))
@@ -76,6 +79,16 @@ def test_the_sections_that_are_named_are_there() -> None:
                 named |= set(re.findall(r"\d+", found))
     assert named
     assert named <= present
+
+
+def test_every_function_is_on_the_page_of_functions() -> None:
+    """What the reference exports is there, once, as a function or a class and not as a module."""
+    paths = re.findall(r"^::: (.+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    names = [path.rpartition(".")[2] for path in paths]
+    assert sorted(names) == sorted(name for name in reference.__all__ if not name.isupper())
+    for path, name in zip(paths, names, strict=True):
+        module = f"qparity.reference.{name}"
+        assert path != module or importlib.util.find_spec(module) is None
 
 
 def test_a_picture_that_cannot_be_drawn_stops_the_build() -> None:

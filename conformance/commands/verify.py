@@ -37,7 +37,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
     parser.add_argument(
         "backend",
         metavar="BACKEND",
-        help="numpy, torch:cpu, torch:cuda, compressed_tensors:cpu, torchao:cpu and so on; "
+        help="numpy, torch:cpu, torch:cuda, triton:cuda, torchao:cpu and so on; "
         "package.module or package.module:object",
     )
     parser.add_argument(
