@@ -66,9 +66,10 @@ class Run:
             "command": command("benchmarks/cuda.py", sys.argv[1:]),
             "seconds": round(time.perf_counter() - self.start, 1),
             "skipped": self.skipped,
-            "rows": [_rounded(row) for row in self.rows],
         }
-        self.options.json.write_text(json.dumps(made, indent=1) + "\n")
+        rows = ",\n".join(json.dumps(_rounded(row)) for row in self.rows)
+        head = json.dumps(made, indent=1).removesuffix("\n}")
+        self.options.json.write_text(f'{head},\n "rows": [\n{rows}\n]}}\n')
 
 
 def main() -> None:
