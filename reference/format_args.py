@@ -135,7 +135,7 @@ class FormatArgs(QuantizationArgs):
         if row is None or self.scale_dtype is not None:
             return
         least = 1.0 if isinstance(row, IntFormat) else row.smallest
-        if row.bits > _MOST_BITS or least < _FLOAT32_LEAST or row.max > _FLOAT32_MOST:
+        if row.bits > _MOST_BITS or least < _FLOAT32_LEAST or not least <= row.max <= _FLOAT32_MOST:
             raise ValueError(
                 f"scale_format: {row.name}, {least} to {row.max}, is not allowed; allowed: at most "
                 "8 bits and values of float32, 2^-149 to 2^127, or the format of a scale_dtype"

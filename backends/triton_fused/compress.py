@@ -121,7 +121,7 @@ def fused(
         return None
     if one_unit and not args.symmetric:
         return None
-    if x.stride(-1) != 1 or x.stride(0) < 0:
+    if x.stride(1) != 1:
         x = x.contiguous()
     rows, cols = x.shape
     if args.strategy in GROUPS:
@@ -255,7 +255,7 @@ def _blocks(x: torch.Tensor, args: QuantizationArgs) -> dict[str, torch.Tensor] 
     tall, wide = args.block_structure or (1, 1)
     if codes_of["KIND"] is SMALL_FLOAT or tall * wide > 1 << 15:
         return None
-    x = x if x.stride(1) == 1 and x.stride(0) >= 0 else x.contiguous()
+    x = x if x.stride(1) == 1 else x.contiguous()
     rows, cols = x.shape
     counts = (triton.cdiv(rows, tall), triton.cdiv(cols, wide))
     scale = torch.empty(counts, dtype=torch.uint8 if coded else dtype, device=x.device)

@@ -54,8 +54,8 @@ CODES = ("int1", "int4", "int8", "float4_e2m1fn", "float8_e4m3fn", "float8_e5m2"
 SCALES = ("float8_e4m3fn", "float8_e5m2", "bfloat16", "float16", "float32", "float64")
 
 
-def random_row(rng: Random) -> FloatFormat | IntFormat:
-    """Any row of at most 8 bits; some are not allowed, which raises ValueError."""
+def random_row(rng: Random, reach: int) -> FloatFormat | IntFormat:
+    """Any row of at most 8 bits, its bias up to ``reach`` from IEEE 754's, or ValueError."""
     if rng.random() < 0.2:
         return IntFormat(bits=rng.randint(1, 8), signed=rng.random() < 0.5)
     signed, has_zero = rng.random() < 0.5, rng.random() < 0.8
@@ -65,7 +65,9 @@ def random_row(rng: Random) -> FloatFormat | IntFormat:
     fields: dict[str, Any] = {
         "exponent_bits": exponent_bits,
         "mantissa_bits": mantissa_bits,
-        "bias": None if rng.random() < 0.5 else 2 ** (exponent_bits - 1) + rng.randint(-16, 16),
+        "bias": None
+        if rng.random() < 0.5
+        else 2 ** (exponent_bits - 1) + rng.randint(-reach, reach),
         "has_nan": has_nan,
         "has_inf": has_nan and rng.random() < 0.3,
         "signed": signed,
@@ -93,9 +95,11 @@ def random_args(rng: Random) -> FormatArgs:
         )
         try:
             if "scale_format" in scale:
-                scale = {"scale_format": scale["scale_format"] or random_row(rng)}
+                scale = {"scale_format": scale["scale_format"] or random_row(rng, 130)}
             return FormatArgs(
-                code_format=FORMATS[rng.choice(CODES)] if rng.random() < 0.3 else random_row(rng),
+                code_format=FORMATS[rng.choice(CODES)]
+                if rng.random() < 0.3
+                else random_row(rng, 16),
                 scale_rule=rng.choice(RULES),
                 symmetric=rng.random() < 0.6,
                 zp_dtype=rng.choice(ZERO_POINTS),  # type: ignore[arg-type] # a name of one

@@ -104,6 +104,7 @@ ARGS_ERRORS: list[tuple[str, str, dict[str, Any]]] = [
         "at most 8 bits",
         {"scale_format": FloatFormat(exponent_bits=8, mantissa_bits=0)},
     ),
+    ("scale_format: int1, 1.0 to 0.0", "values of float32", {"scale_format": "int1"}),
     (
         "scale_format: float8_e8m0b200fnu",
         "2^-149",
