@@ -79,7 +79,9 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
         "--isolate", action="store_true", help="survive a backend that ends its process"
     )
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
-    parser.add_argument("--jobs", type=positive, help="processes; default: one per core")
+    parser.add_argument(
+        "--jobs", type=positive, help="processes; default: one per core, one for little work"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the report as JSON; - is stdout")
     parser.add_argument("--junit", metavar="FILE", help="write it as JUnit XML")
     parser.add_argument("--html", metavar="FILE", help="write it as one page of HTML")
@@ -116,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
             seed=options.seed,
             track=bars.track,
             load=partial(load, options.backend),
-            jobs=options.jobs or _jobs(options.level),
+            jobs=options.jobs or _jobs(options),
             known=known,
             sweeping=Sweeping(STATE_FOLDER, options.fresh, bars.watch),
             case_timeout=options.case_timeout,
@@ -153,6 +155,7 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def _jobs(level: str | None) -> int:
+def _jobs(options: argparse.Namespace) -> int:
     """One process per core, but one alone for what is over in seconds."""
-    return 1 if level == "smoke" else min(os.cpu_count() or 1, 8)
+    few = options.operations and options.schemes and options.level in (None, "quick")
+    return 1 if few or options.level == "smoke" else min(os.cpu_count() or 1, 8)
