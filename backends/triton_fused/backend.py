@@ -11,7 +11,7 @@ import torch
 from qparity.reference import QuantizationScheme
 
 from ..torch_eager import TorchBackend
-from . import apply, composed, dynamic, observe, pack, rounding, unpack
+from . import apply, composed, dynamic, observe, pack, qparams, rounding, unpack
 from .arithmetic import INTERPRETED
 from .compress import compress_weight
 from .decompress import decompress
@@ -20,10 +20,12 @@ StateDict = dict[str, torch.Tensor]
 
 _KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
+        "calculate_qparams": qparams.calculate_qparams,
         "compute_dynamic_scales_and_zp": dynamic.compute_dynamic_scales_and_zp,
         "decompress": decompress,
         "dequantize": apply.dequantize,
         "fake_quantize": apply.fake_quantize,
+        "generate_gparam": qparams.generate_gparam,
         "memoryless_minmax": observe.memoryless_minmax,
         "minmax": observe.minmax,
         "pack_fp4_to_uint8": pack.pack_fp4_to_uint8,

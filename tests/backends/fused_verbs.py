@@ -20,7 +20,8 @@ ROUNDING = ("round_to_quantized_type_dtype", "round_to_quantized_type_args")
 PACKING = ("pack_to_int32", "pack_fp4_to_uint8", "pack_fp6_to_uint8")
 UNPACKING = ("unpack_from_int32", "unpack_fp4_from_uint8", "unpack_fp6_from_uint8")
 RANGES = ("memoryless_minmax", "minmax", "static_minmax")
-VERBS = (*ROUNDING, *PACKING, *UNPACKING, *RANGES)
+QPARAMS = ("calculate_qparams", "generate_gparam")
+VERBS = (*ROUNDING, *PACKING, *UNPACKING, *RANGES, *QPARAMS)
 
 
 def verb_differences(
