@@ -53,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
     if options.markdown is not None:
         write_text(to_markdown(found), options.markdown)
     count = sum(weight.size for weight in weights.values())
-    title = f"{len(weights)} tensors of {options.weights.name}, {count:,} weights"
+    tensors = f"{len(weights)} tensor{'' if len(weights) == 1 else 's'}"
+    title = f"{tensors} of {options.weights.name}, {count:,} weights"
     piped = "-" in (options.json, options.markdown)
     console(sys.stderr if piped else sys.stdout).print(to_table(found, title))
     return 0
