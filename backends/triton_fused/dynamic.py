@@ -6,15 +6,24 @@ import torch
 
 from qparity.reference import QuantizationArgs
 
+from ..torch_bridge import numpy_dtype
 from ..torch_eager.dtypes import FLOAT8
 from ..torch_eager.layout import GROUPS
 from ..torch_eager.scales import EXPONENT_RULES
+from .apply import quantize
 from .compress import fused
+from .observe import memoryless_minmax
 from .plan import TRITON_DTYPES, zero_point_dtype
+from .qparams import calculate_qparams
 from .scales import GIVEN_GLOBAL, NO_GLOBAL
 
 # dtypes of torch that codes are stored in
 _CODES = {str(d).removeprefix("torch."): d for d in (torch.int8, *FLOAT8)}
+# the strategies by which rows, and the whole, have the ranges of the dynamic ones
+_UNITS = {
+    "token": QuantizationArgs(strategy="channel"),
+    "tensor": QuantizationArgs(strategy="tensor"),
+}
 Dynamic = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -61,9 +70,9 @@ def _made(
         scale_shape = (1,)
     else:
         return None
-    rows = prod(kept)
+    rows = x.reshape(prod(kept), -1)
     made = fused(
-        x.reshape(rows, x.numel() // rows),
+        rows,
         args,
         packed=False,
         whole=NO_GLOBAL if global_scale is None else GIVEN_GLOBAL,
@@ -72,6 +81,8 @@ def _made(
         codes=code is not None,
     )
     if made is None:
+        made = _by_steps(rows, args, global_scale, code)
+    if made is None:
         return None
     codes, zero_point = made["codes"], made.get("zero_point")
     if zero_point is None:
@@ -79,3 +90,25 @@ def _made(
     if code is not None:
         codes = codes.view(code).view(x.shape)
     return codes, made["scale"].view(scale_shape), zero_point.view(scale_shape)
+
+
+def _by_steps(
+    rows: torch.Tensor,
+    args: QuantizationArgs,
+    global_scale: torch.Tensor | None,
+    code: torch.dtype | None,
+) -> dict[str, torch.Tensor] | None:
+    """Ranges, scales of them, codes: a kernel each, for units too long for one to do it all."""
+    units = _UNITS.get(args.strategy or "", args)
+    ranges = memoryless_minmax(rows, units)
+    qparams = None if ranges is None else calculate_qparams(*ranges, args, global_scale)
+    if qparams is None:
+        return None
+    scale, zero_point = qparams
+    made = {"codes": scale, "scale": scale, "zero_point": zero_point}
+    if code is None:
+        return made
+    codes = quantize(
+        rows, scale, zero_point, args, dtype=numpy_dtype(code), global_scale=global_scale
+    )
+    return None if codes is None else made | {"codes": codes}

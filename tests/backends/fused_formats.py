@@ -149,6 +149,28 @@ def differences(
                         yield label, f"quantize_dynamic: {what}"
 
 
+def long_differences(device: str) -> Iterator[tuple[str, str]]:
+    """``(case, difference)`` of units longer than what one program of the kernels takes."""
+    backend: Any = load_backend(f"triton:{device}")
+    rng = np.random.default_rng(0)
+    for strategy, shape, code in (
+        ("token", (2, 33000), "float8_e5m2"),
+        ("tensor", (2, 3, 50), "int8"),
+    ):
+        args = FormatArgs(
+            code_format=FORMATS[code],
+            strategy=strategy,
+            dynamic=True,
+            symmetric=code != "int8",
+            scale_format=FLOAT8_E8M0FNU,
+            scale_rule="rceil",
+        )
+        x = rng.standard_normal(shape).astype(np.float16)
+        case = Case("compute_dynamic_scales_and_zp", {"x": x, "args": args})
+        for what in dynamic_difference(case, backend):
+            yield f"{strategy} {shape} {code}", what
+
+
 def dynamic_difference(case: Case, backend: Any) -> Iterator[str]:  # noqa: ANN401
     """How ``quantize_dynamic`` differs from its steps in the reference."""
     x, args = case.inputs["x"], case.inputs["args"]
@@ -175,12 +197,10 @@ def dynamic_difference(case: Case, backend: Any) -> Iterator[str]:  # noqa: ANN4
 def excused(case: Case) -> bool:
     """Whether no kernel covers a case, which torch then computes.
 
-    float64; columns by ``g_idx``; the least and largest of a whole tensor; a scale or zero-point
-    that is spread over several units; nothing.
+    float64; columns by ``g_idx``; a scale or zero-point that is spread over several units; nothing.
     """
     inputs, args = case.inputs, case.inputs["args"]
     arrays = [value for value in inputs.values() if isinstance(value, np.ndarray)]
-    of_tensor = args.strategy == "tensor" and not args.symmetric
     scale, zero_point = inputs.get("scale"), inputs.get("zero_point")
     spread = zero_point is not None and zero_point.shape != scale.shape
     if scale is not None and scale.size > 1:
@@ -192,7 +212,6 @@ def excused(case: Case) -> bool:
     return (
         any(array.dtype == np.float64 or array.size == 0 for array in arrays)
         or inputs.get("g_idx") is not None
-        or (of_tensor and scale is None)
         or spread
     )
 

@@ -7,7 +7,7 @@ from .test_triton import run
 START = """
 import json
 from qparity.backends.triton_fused import compress, launch
-from tests.backends.fused_formats import differences, examples, randoms
+from tests.backends.fused_formats import differences, examples, long_differences, randoms
 """
 
 
@@ -29,6 +29,11 @@ def test_example_schemes() -> None:
 def test_any_formats_and_rules() -> None:
     """So they do for formats of codes and scales, rules, strategies and zero-points at random."""
     assert found_by("found = [*differences('cpu', randoms(10))]") == []
+
+
+def test_long_units() -> None:
+    """So they do where a unit is longer than what one program takes."""
+    assert found_by("found = [*long_differences('cpu')]") == []
 
 
 # a field of the plan of the kernels, of codes or of scales, that is the same for all args; and the
