@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from qparity.conformance.operations import public_operations
+
 ROOT = Path(__file__).resolve().parents[2]
 NEVER_EAGER = (
     *("NVFP4A16", "MXFP4A16", "MXFP6A16", "MXFP8A16", "FP8", "FP8_DYNAMIC", "FP8_BLOCK", "W8A8"),
@@ -211,6 +213,14 @@ def test_mutants_of_the_verbs_are_found() -> None:
         "    setattr(module, name, real)"
     )
     assert [label for label, _ in found_by(code)] == list(VERB_MUTANTS)
+
+
+def test_graphs_are_tried_of_every_verb() -> None:
+    """The program that captures calls in CUDA graphs has a call of every verb of tensors."""
+    from .graph_cases import graph_cases
+
+    verbs = {case.verb for case in graph_cases("cpu")}
+    assert verbs == {*public_operations(), "quantize_dynamic"} - {"calculate_range"}
 
 
 def test_triton_is_imported_only_for_triton() -> None:
