@@ -1,14 +1,15 @@
 """Formats and scale rules of one's own in the fused kernels: the reference's bits, never torch's.
 
-Run as ``python -m tests.backends.fused_formats cuda 400 [0/16]``: device, random args, and which
-part of them.
+Run as ``python -m tests.backends.fused_formats cuda 400 [0/16 [60]]``: device, random args, which
+part of them, and after how many seconds no more of them are begun.
 """
 
 import sys
 from collections.abc import Iterable, Iterator
-from math import ldexp
+from math import inf, ldexp
 from pathlib import Path
 from random import Random
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -229,11 +230,16 @@ def main() -> int:
     """Print what differs; 1 if anything does."""
     device, count = sys.argv[1], int(sys.argv[2])
     part, parts = map(int, (sys.argv[3] if len(sys.argv) > 3 else "0/1").split("/"))
-    wrong = 0
-    for label, what in differences(device, randoms(count, part, parts)):
-        wrong += 1
-        print(f"{label}: {what}")  # noqa: T201
-    print(f"{wrong} differ")  # noqa: T201
+    seconds = float(sys.argv[4]) if len(sys.argv) > 4 else inf
+    started, done, wrong = monotonic(), 0, 0
+    for numbered in randoms(count, part, parts):
+        for label, what in differences(device, [numbered]):
+            wrong += 1
+            print(f"{label}: {what}", flush=True)  # noqa: T201
+        done += 1
+        if monotonic() - started > seconds:
+            break
+    print(f"{done} args, {wrong} differ")  # noqa: T201
     return int(wrong > 0)
 
 
