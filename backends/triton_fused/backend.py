@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -50,6 +50,10 @@ class TritonBackend(TorchBackend):
     scale is of the whole tensor). What no kernel covers is computed by ``torch_eager``, which gives
     the same bits; ``fallbacks`` counts those calls by function.
 
+    Kernels run on the device of their tensors. The host waits for it only to refuse values that
+    are no codes, in packing, and to read the shape of words without groups, in ``decompress``. In
+    a CUDA graph such values cannot be refused: there packing takes the low bits of their codes.
+
     Args:
         device: ``"cuda"``; or ``"cpu"`` in Triton's interpreter (``TRITON_INTERPRET=1``).
 
@@ -76,6 +80,8 @@ class TritonBackend(TorchBackend):
         self, name: str, kernel: Callable[..., Any], eager: Callable[..., Any]
     ) -> Callable[..., Any]:
         """What ``kernel`` returns; or ``eager``, where that is None or refuses the arguments."""
+        if torch.cuda.device_count() > 1:
+            kernel = _where_tensors_are(kernel)
 
         @functools.wraps(eager)
         def function(*args: Any, **options: Any) -> Any:  # noqa: ANN401
@@ -90,6 +96,25 @@ class TritonBackend(TorchBackend):
             return found
 
         return function
+
+
+def _where_tensors_are(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """``kernel`` on the device of the first tensor, which need not be the current one."""
+
+    def function(*args: Any, **options: Any) -> Any:  # noqa: ANN401
+        with torch.cuda.device_of(_first_tensor((*args, *options.values()))):
+            return kernel(*args, **options)
+
+    return function
+
+
+def _first_tensor(values: Iterable[object]) -> object:
+    """The first tensor, of a state dict too; None if there is none."""
+    for value in values:
+        found = _first_tensor(value.values()) if isinstance(value, Mapping) else value
+        if isinstance(found, torch.Tensor):
+            return found
+    return None
 
 
 def _compress(

@@ -14,6 +14,7 @@ from qparity.reference import (
     PRESET_SCHEMES,
     QuantizationArgs,
     QuantizationScheme,
+    infer_format,
     preset_name_to_scheme,
 )
 
@@ -100,7 +101,7 @@ def _schemes(device: str) -> Iterator[GraphCase]:
         yield GraphCase(
             "compress", name, lambda s: {"weight": _values(device, s)}, {"scheme": scheme}
         )
-        words = args.type == "int" and args.strategy == "channel"
+        words = infer_format(scheme) == "pack-quantized" and args.strategy == "channel"
         yield GraphCase(
             "decompress",
             name,
