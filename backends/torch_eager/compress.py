@@ -34,7 +34,7 @@ FORMATS = (
 )
 PACKED_FLOATS = {"nvfp4-pack-quantized": 4, "mxfp4-pack-quantized": 4, "mxfp6-pack-quantized": 6}
 _MX_FORMATS = ("mxfp4-pack-quantized", "mxfp6-pack-quantized", "mxfp8-quantized")
-_PACKED_ZP_STRATEGIES = ("group", "channel")
+PACKED_ZP_STRATEGIES = ("group", "channel")
 
 
 def compress(
@@ -63,11 +63,11 @@ def compress(
 
     Source: SPEC section 8; upstream ``compressors``.
     """
-    name = _format(scheme, format)
+    name = format_of(scheme, format)
     if name == "dense" or scheme.weights is None:
         return dict(state_dict)
     args = scheme.weights
-    _check_suits(name, args)
+    check_suits(name, args)
     weight, scale = _tensor(state_dict, "weight"), _tensor(state_dict, "weight_scale")
     zero_point = state_dict.get("weight_zero_point")
     g_idx = state_dict.get("weight_g_idx")
@@ -82,7 +82,7 @@ def compress(
             weight, scale, zero_point, args, g_idx=g_idx, global_scale=whole
         )
         result["weight_shape"] = torch.tensor(weight.shape, dtype=torch.int64, device=weight.device)
-        if not args.symmetric and args.strategy in _PACKED_ZP_STRATEGIES:
+        if not args.symmetric and args.strategy in PACKED_ZP_STRATEGIES:
             codes = _tensor(state_dict, "weight_zero_point")
             result["weight_zero_point"] = pack_to_int32(codes, args.num_bits, packed_dim=0)
     else:
@@ -96,7 +96,7 @@ def compress(
             global_scale=whole,
         )
     result["weight_scale"] = _stored_scale(scale, args, name)
-    return _without_symmetric_zero_points(result, scheme)
+    return without_symmetric_zero_points(result, scheme)
 
 
 def decompress(
@@ -122,7 +122,7 @@ def decompress(
 
     Source: SPEC section 8; upstream ``compressors``.
     """
-    name = _format(scheme, format)
+    name = format_of(scheme, format)
     if name == "dense" or scheme.weights is None:
         return dict(state_dict)
     args = scheme.weights
@@ -137,7 +137,7 @@ def decompress(
     elif name == "pack-quantized":
         shape = tuple(int(n) for n in _tensor(state_dict, "weight_shape"))
         codes = unpack_from_int32(_tensor(state_dict, "weight_packed"), args.num_bits, shape)
-        if not args.symmetric and args.strategy in _PACKED_ZP_STRATEGIES:
+        if not args.symmetric and args.strategy in PACKED_ZP_STRATEGIES:
             words = _tensor(state_dict, "weight_zero_point")
             zp_shape = (*shape[:-1], scale.shape[-1])
             zero_point = unpack_from_int32(words, args.num_bits, zp_shape, packed_dim=0)
@@ -156,7 +156,8 @@ def decompress(
     return result
 
 
-def _format(scheme: QuantizationScheme, asked: str | None) -> str:
+def format_of(scheme: QuantizationScheme, asked: str | None) -> str:
+    """The compression format: the one asked for, that of the scheme, or the inferred one."""
     name = asked or scheme.format or infer_format(scheme)
     if name not in FORMATS:
         raise ValueError(f"format: {name!r} is not allowed; allowed: {list(FORMATS)}")
@@ -191,7 +192,7 @@ def _loaded_scale(scale: torch.Tensor, args: QuantizationArgs, name: str) -> tor
     return cast(scale, torch.bfloat16) if small or name in PACKED_FLOATS else scale
 
 
-def _check_suits(name: str, args: QuantizationArgs) -> None:
+def check_suits(name: str, args: QuantizationArgs) -> None:
     """Refuse a format that cannot hold the codes, or MX codes without MX scales."""
     row = args.code_format
     bits = row.bits if isinstance(row, FloatFormat) else None
@@ -222,7 +223,8 @@ def _global_scale(
     return value if PACKED_FLOATS.get(name) == 4 else None
 
 
-def _without_symmetric_zero_points(tensors: StateDict, scheme: QuantizationScheme) -> StateDict:
+def without_symmetric_zero_points(tensors: StateDict, scheme: QuantizationScheme) -> StateDict:
+    """The tensors but for the zero-points of symmetric args, which no checkpoint holds."""
     sides = {
         "weight_zero_point": scheme.weights,
         "input_zero_point": scheme.input_activations,

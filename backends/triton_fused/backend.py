@@ -13,7 +13,7 @@ from qparity.reference import QuantizationScheme
 from ..torch_eager import TorchBackend
 from . import apply, composed, dynamic, observe, pack, qparams, rounding, unpack
 from .arithmetic import INTERPRETED
-from .compress import compress_weight
+from .compress import compress_calibrated, compress_weight
 from .decompress import decompress
 
 StateDict = dict[str, torch.Tensor]
@@ -120,6 +120,8 @@ def _first_tensor(values: Iterable[object]) -> object:
 def _compress(
     state_dict: Mapping[str, torch.Tensor], scheme: QuantizationScheme, format: str | None = None
 ) -> StateDict | None:
+    if "weight" in state_dict and "weight_scale" in state_dict:
+        return compress_calibrated(state_dict, scheme, format)
     if not _lacks_scales(state_dict, scheme):
         return None
     made = compress_weight(state_dict["weight"], scheme, format)

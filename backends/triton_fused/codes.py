@@ -88,6 +88,18 @@ def encode_float(
 
 
 @triton.jit
+def encode_steps(y, BITS: tl.constexpr):
+    """The nearest of all integers of BITS bits, as its distance from the least, in int32.
+
+    ``y`` is infinite, of a magnitude up to 2^23, or of one from 2^25 on; NaN gives the largest.
+    """
+    least: tl.constexpr = -(1 << (BITS - 1))
+    # to nearest integer, ties to even, by the addition; what is negative after it is far below
+    steps = (y + 12582912.0).to(tl.int32, bitcast=True) - (0x4B400000 + least)
+    return tl.minimum(tl.maximum(steps, 0), (1 << BITS) - 1)
+
+
+@triton.jit
 def encode_e2(
     y, BITS: tl.constexpr, MANTISSA: tl.constexpr, MIN_EXPONENT: tl.constexpr, MAX: tl.constexpr
 ):

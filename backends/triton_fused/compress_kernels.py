@@ -8,21 +8,20 @@ from .arithmetic import (
     INTERPRETED,
     POWER,
     magnitude_bits,
-    narrow,
+    pairs_to_dtype,
     prepare_divisor,
     quotient,
     to_dtype,
     widen,
 )
-from .codes import encode_e2, encode_e4m3, encode_float, encode_int, stored
+from .codes import encode_e2, encode_e4m3, encode_float, encode_int, encode_steps, stored
+from .given_kernels import given_scale, prepare_given, store_scale
 from .scales import (
     E4M3_SCALE,
     GIVEN_GLOBAL,
     MADE_GLOBAL,
-    MX_SCALE,
     NO_GLOBAL,
     global_scale_of,
-    mx_code,
     scale_and_zero_point,
 )
 from .word_kernels import piece_of_eight, words_of_32, words_of_rows
@@ -73,6 +72,18 @@ def brought_near(x, s, k):
 
 
 @triton.jit
+def tamed(x, s, k, zero_point):
+    """k * x, of which the code is made with k * s; or with 1, of an s that is inf or NaN.
+
+    What has no quotient becomes what is 0 once the zero-point is added.
+    """
+    nan = (x - x != 0.0) | (s != s)
+    near = tl.minimum(tl.maximum(x, -LARGEST), LARGEST) * k
+    near = tl.where(x == x, near, -zero_point * (s * k))
+    return tl.where(tl.abs(s) < float("inf"), near, tl.where(nan, -zero_point, 0.0))
+
+
+@triton.jit
 def amax_of_partials(partial_ptr, count, MOST: tl.constexpr):
     """The largest of the partial maxima, as bits."""
     lane = tl.arange(0, MOST)
@@ -88,6 +99,8 @@ def compress_units(
     shape_ptr,
     global_ptr,
     partial_ptr,
+    given_ptr,
+    given_zp_ptr,
     n_units,
     units_per_row,
     rows,
@@ -108,6 +121,10 @@ def compress_units(
     ROW_TAIL: tl.constexpr,
     WHOLE: tl.constexpr,
     ONE_UNIT: tl.constexpr,
+    GIVEN: tl.constexpr,
+    HAS_ZP: tl.constexpr,
+    S: tl.constexpr,
+    Y: tl.constexpr,
     KIND: tl.constexpr,
     BITS: tl.constexpr,
     MANTISSA: tl.constexpr,
@@ -147,9 +164,12 @@ def compress_units(
     of LANES threads, if they suffice; each has 8 elements of every part. With ROW_TAIL it is a row,
     whose last word is filled up with zeros. With JOINED each lane has 32 elements in a row, and its
     codes whole words. With ZP_ROWS units are those of so many rows, whose zero-points are a word.
+
+    GIVEN scales are read, with zero-points if HAS_ZP, and not made. S is the dtype of the quotient
+    of scale and global scale; Y the working dtype, which x / s is rounded to.
     """
     program = tl.program_id(0).to(tl.int64)
-    if ONE_UNIT or GLOBAL == MADE_GLOBAL:
+    if (ONE_UNIT and not GIVEN) or GLOBAL == MADE_GLOBAL:
         # what was read last is in the cache
         program = tl.num_programs(0) - 1 - program
     if ZP_ROWS > 0:
@@ -188,55 +208,68 @@ def compress_units(
             mask = mask & (column < length) & (first[:, None, None] + column < extent)
         xs = xs + (widen(tl.load(x_ptr + start[:, None, None] + column, mask=mask, other=0.0)),)
 
-    if ONE_UNIT:
+    if GIVEN:
+        amax_bits = tl.zeros([UNITS], tl.int32)
+    elif ONE_UNIT:
         amax_bits = amax_of_partials(partial_ptr, n_partials, MOST_PARTIALS)
         amax_bits = tl.full([UNITS], 0, tl.int32) + amax_bits
     else:
-        largest = magnitude_bits(xs[0])
-        for p in tl.static_range(1, parts):
-            largest = tl.maximum(largest, magnitude_bits(xs[p]))
+        if SYMMETRIC:
+            largest = magnitude_bits(xs[0])
+            for p in tl.static_range(1, parts):
+                largest = tl.maximum(largest, magnitude_bits(xs[p]))
+        else:
+            # a NaN is the largest
+            most = xs[0]
+            least = tl.minimum(xs[0], 0.0)
+            for p in tl.static_range(1, parts):
+                most = tl.maximum(most, xs[p], propagate_nan=tl.PropagateNan.ALL)
+                least = tl.minimum(least, xs[p])
+            largest = tl.maximum(most, 0.0, propagate_nan=tl.PropagateNan.ALL)
+            largest = magnitude_bits(largest)
+            lo = tl.min(tl.min(least, axis=2), axis=1)
         amax_bits = tl.max(tl.max(largest, axis=2), axis=1)
-    lo, hi, whole = amax_bits, amax_bits, amax_bits
-    if not SYMMETRIC:
-        least = tl.minimum(xs[0], 0.0)
-        most = tl.maximum(xs[0], 0.0)
-        for p in tl.static_range(1, parts):
-            least = tl.minimum(least, xs[p])
-            most = tl.maximum(most, xs[p])
-        lo = tl.min(tl.min(least, axis=2), axis=1)
-        hi = tl.max(tl.max(most, axis=2), axis=1)
+    whole = amax_bits
+    if SYMMETRIC or GIVEN:
+        lo, hi = amax_bits, amax_bits
+    else:
+        hi = amax_bits.to(tl.float32, bitcast=True)
     if GLOBAL == GIVEN_GLOBAL:
-        whole = tl.load(global_ptr)
+        whole = widen(tl.load(global_ptr))
     elif GLOBAL == MADE_GLOBAL:
         largest = amax_of_partials(partial_ptr, n_partials, MOST_PARTIALS)
         whole = global_scale_of(largest, X, NUMERATOR, TINY)
-    scale, zero_point = scale_and_zero_point(
-        amax_bits,
-        lo,
-        hi,
-        whole,
-        X,
-        GLOBAL != NO_GLOBAL,
-        SYMMETRIC,
-        MIN,
-        MAX,
-        WORKING,
-        SCALE_MODE,
-        SCALE,
-        SCALE_MIN,
-        SCALE_MAX,
-        SCALE_MANTISSA,
-        SCALE_MIN_EXPONENT,
-        SCALE_SUBNORMALS,
-        SCALE_NAN,
-        DIRECTION,
-        AMAX_MANTISSA,
-        EMAX,
-        EPS,
-        ZP,
-        ZP_MIN,
-        ZP_MAX,
-    )
+    if GIVEN:
+        at_scale = unit * 0 if ONE_UNIT else unit
+        scale, zero_point = given_scale(given_ptr, given_zp_ptr, at_scale, within, X, HAS_ZP, ZP)
+    else:
+        scale, zero_point = scale_and_zero_point(
+            amax_bits,
+            lo,
+            hi,
+            whole,
+            X,
+            GLOBAL != NO_GLOBAL,
+            SYMMETRIC,
+            MIN,
+            MAX,
+            WORKING,
+            SCALE_MODE,
+            SCALE,
+            SCALE_MIN,
+            SCALE_MAX,
+            SCALE_MANTISSA,
+            SCALE_MIN_EXPONENT,
+            SCALE_SUBNORMALS,
+            SCALE_NAN,
+            DIRECTION,
+            AMAX_MANTISSA,
+            EMAX,
+            EPS,
+            ZP,
+            ZP_MIN,
+            ZP_MAX,
+        )
     s = scale
     bounded: tl.constexpr = GLOBAL == MADE_GLOBAL and SCALE_MODE == E4M3_SCALE and X != tl.float32
     if bounded:
@@ -251,17 +284,36 @@ def compress_units(
                 xs = xs[:p] + (near_1,) + xs[p + 1 :]
             s = tl.where(magnitude_bits(s) < 0x7F800000, s * k, s)
     elif GLOBAL != NO_GLOBAL:
-        s = tl.div_rn(scale, tl.zeros([UNITS], tl.float32) + whole)
+        # to the dtype of s
+        s = to_dtype(tl.div_rn(scale, tl.zeros([UNITS], tl.float32) + whole), S)
+    if HAS_ZP and not GIVEN:
+        # to the dtype of x
+        shift_by = to_dtype(zero_point, X)
+    else:
+        shift_by = zero_point
+    int_zp: tl.constexpr = SYMMETRIC or ZP == tl.int8 or ZP == tl.uint8
+    widest: tl.constexpr = MIN == -(1 << (BITS - 1)) and MAX == (1 << (BITS - 1)) - 1
+    steps: tl.constexpr = KIND == INT and int_zp and widest and OUT != SCALES and not GIVEN
+    if steps:
+        # then no quotient is NaN, nor one of far more than the largest code
+        size = tl.abs(s)
+        tame = (
+            (amax_bits < 0x7F800000)
+            & (size >= 2.0**-100)
+            & (size <= (2.0**15 if X == tl.float16 else 2.0**100))
+        )
+        if tl.min(tame.to(tl.int32), axis=0) == 0:
+            finite = size < float("inf")
+            k, _, _ = prepare_divisor(size, CORRECTED)
+            for p in tl.static_range(parts):
+                x = tamed(xs[p], s[:, None, None], k[:, None, None], shift_by[:, None, None])
+                xs = xs[:p] + (x,) + xs[p + 1 :]
+            s = tl.where(finite, s * k, 1.0)
 
     keeps = within
     if ONE_UNIT:
         keeps = within & (unit == 0)
-    if not STORE_CODE:
-        tl.store(scale_ptr + unit, narrow(scale, scale_ptr.dtype.element_ty), mask=keeps)
-    elif SCALE_MODE == MX_SCALE:
-        tl.store(scale_ptr + unit, mx_code(scale), mask=keeps)
-    else:
-        tl.store(scale_ptr + unit, encode_e4m3(scale), mask=keeps)
+    store_scale(scale_ptr, unit, scale, keeps, GIVEN, SCALE_MODE, SCALE, SCALE_MAX, STORE_CODE)
     if ZP_ROWS > 0:
         offset: tl.constexpr = 1 << (BITS - 1)
         word = words_of_rows(
@@ -269,7 +321,7 @@ def compress_units(
         )
         group = (program % programs_per_row) * beside + tl.arange(0, beside)
         tl.store(zp_ptr + word_row * units_per_row + group, word, mask=group < units_per_row)
-    elif not SYMMETRIC:
+    elif not SYMMETRIC and not GIVEN:
         tl.store(zp_ptr + unit, stored(zero_point, ZP), mask=keeps)
     if GLOBAL == MADE_GLOBAL:
         tl.store(
@@ -280,7 +332,9 @@ def compress_units(
         tl.store(shape_ptr + 1 + unit, cols + unit, mask=within & (unit == 0))
 
     if OUT != SCALES:
-        if bounded:
+        if GIVEN:
+            k, divisor, r = prepare_given(s, DIVISION)
+        elif bounded or steps:
             k = tl.full([UNITS], 1.0, tl.float32)
             divisor = s
             r = tl.div_rn(k, s)
@@ -297,29 +351,22 @@ def compress_units(
                 r[:, None, None],
                 DIVISION,
             )
-            if GLOBAL == NO_GLOBAL and DIVISION != POWER:
-                # to the dtype of x
-                y = to_dtype(y, X)
-            if not SYMMETRIC:
-                shift_by = zero_point
-                if ZP != tl.int8 and ZP != tl.uint8:
-                    shift_by = to_dtype(zero_point, X)
-                y = y + shift_by[:, None, None]
-                if GLOBAL == NO_GLOBAL:
-                    # to the dtype of x
-                    y = to_dtype(y, X)
-            if KIND == INT:
-                if SYMMETRIC and SCALE_NAN:
-                    # of a scale that is inf or NaN all codes are those of +0
-                    code = tl.where(finite[:, None, None], encode_int(y, MIN, MAX), 0)
-                else:
-                    code = tl.where(y == y, encode_int(y, MIN, MAX), 0)
+            if DIVISION != POWER:
+                # to the working dtype
+                y = pairs_to_dtype(y, Y)
+            if HAS_ZP:
+                # to the working dtype
+                y = pairs_to_dtype(y + shift_by[:, None, None], Y)
+            if steps:
+                code = encode_steps(y, BITS)
+            elif KIND == INT:
+                code = tl.where(y == y, encode_int(y, MIN, MAX), 0) + (1 << (BITS - 1))
             elif KIND == SMALL_FLOAT:
                 # with a step of Newton's method a zero comes out positive
                 if POSITIVE_ZERO and not (bounded and DIVISION == CORRECTED):
                     y = y + 0.0
                 known = y == y
-                if BITS != 4:
+                if BITS != 4 or GIVEN:
                     y = tl.where(known, y, 0.0)
                 if BITS == 8:
                     # of these formats those whose codes are stored have NaN
@@ -338,14 +385,12 @@ def compress_units(
                 mask = mask & (column < length) & (first[:, None, None] + column < extent)
             if OUT == BYTES:
                 at = (row * cols + first)[:, None, None] + column
-                if OFFSET > 0:
-                    code = code + OFFSET
+                if KIND == INT and OFFSET == 0:
+                    code = code - (1 << (BITS - 1))
                 tl.store(codes_ptr + at, code.to(tl.uint8), mask=mask)
             else:
-                if KIND == INT:
-                    code = code + (1 << (BITS - 1))
-                    if not WHOLE:
-                        code = tl.where(mask, code, 0)
+                if KIND == INT and not WHOLE:
+                    code = tl.where(mask, code, 0)
                 if JOINED:
                     codes = codes + (code,)
                 else:
@@ -357,7 +402,7 @@ def compress_units(
                         keep = keep & ((lane_of + p * LANES) * 8 < length)
                     for w in tl.static_range(pieces):
                         packed = piece_of_eight(code, w, BITS, PIECE)
-                        if KIND == SMALL_FLOAT and BITS == 4:
+                        if KIND == SMALL_FLOAT and BITS == 4 and not GIVEN:
                             packed = tl.where(finite[:, None], packed, 0)
                         packed = packed.to(codes_ptr.dtype.element_ty)
                         if ROW_TAIL:
@@ -365,102 +410,15 @@ def compress_units(
                             keep = within[:, None] & (base + w < end)
                         tl.store(codes_ptr + base + w, packed, mask=keep)
         if OUT == WORDS and JOINED:
-            packed = words_of_32(codes, BITS, UNITS, LANES)
-            w = tl.arange(0, 8)[None, None, :]
+            padded: tl.constexpr = 2 if BITS == 2 else 4 if BITS <= 4 else 8
+            packed = words_of_32(codes, BITS, UNITS, LANES, padded)
+            w = tl.arange(0, padded)[None, None, :]
             word = tl.arange(0, LANES)[None, :, None] * BITS + w
-            mask = within[:, None, None] & (w < BITS)
+            mask = within[:, None, None]
+            if padded > BITS:
+                mask = mask & (w < BITS)
             if not WHOLE:
                 held = tl.minimum(length, extent - first)
                 mask = mask & (word < ((held * BITS + 31) // 32)[:, None, None])
             at = (row * pieces_per_row + first * BITS // 32)[:, None, None] + word
             tl.store(codes_ptr + at, packed, mask=mask)
-
-
-@triton.jit(do_not_specialize=["rows", "blocks_per_row"])
-def compress_blocks(
-    x_ptr,
-    codes_ptr,
-    scale_ptr,
-    rows,
-    cols,
-    blocks_per_row,
-    stride_row,
-    X: tl.constexpr,
-    ROWS: tl.constexpr,
-    COLS: tl.constexpr,
-    TALL: tl.constexpr,
-    WIDE: tl.constexpr,
-    KIND: tl.constexpr,
-    MIN: tl.constexpr,
-    MAX: tl.constexpr,
-    WORKING: tl.constexpr,
-    SCALE_MODE: tl.constexpr,
-    SCALE: tl.constexpr,
-    SCALE_MIN: tl.constexpr,
-    SCALE_MAX: tl.constexpr,
-    SCALE_MANTISSA: tl.constexpr,
-    SCALE_MIN_EXPONENT: tl.constexpr,
-    SCALE_SUBNORMALS: tl.constexpr,
-    SCALE_NAN: tl.constexpr,
-    DIRECTION: tl.constexpr,
-    AMAX_MANTISSA: tl.constexpr,
-    EMAX: tl.constexpr,
-    EPS: tl.constexpr,
-    ZP: tl.constexpr,
-    ZP_MIN: tl.constexpr,
-    ZP_MAX: tl.constexpr,
-    DIVISION: tl.constexpr,
-    STORE_CODE: tl.constexpr,
-):
-    """One block of (ROWS, COLS), symmetric codes of a byte; TALL and WIDE are powers of two."""
-    block = tl.program_id(0).to(tl.int64)
-    row = tl.arange(0, TALL)
-    column = tl.arange(0, WIDE)
-    mask = ((row < ROWS)[:, None]) & ((column < COLS)[None, :])
-    row = row + (block // blocks_per_row) * ROWS
-    column = column + (block % blocks_per_row) * COLS
-    mask = mask & (row < rows)[:, None] & (column < cols)[None, :]
-    x = widen(tl.load(x_ptr + row[:, None] * stride_row + column[None, :], mask=mask, other=0.0))
-    amax_bits = tl.full([1], 0, tl.int32) + tl.max(tl.max(magnitude_bits(x), axis=1), axis=0)
-    scale, _ = scale_and_zero_point(
-        amax_bits,
-        amax_bits,
-        amax_bits,
-        amax_bits,
-        X,
-        False,
-        True,
-        MIN,
-        MAX,
-        WORKING,
-        SCALE_MODE,
-        SCALE,
-        SCALE_MIN,
-        SCALE_MAX,
-        SCALE_MANTISSA,
-        SCALE_MIN_EXPONENT,
-        SCALE_SUBNORMALS,
-        SCALE_NAN,
-        DIRECTION,
-        AMAX_MANTISSA,
-        EMAX,
-        EPS,
-        ZP,
-        ZP_MIN,
-        ZP_MAX,
-    )
-    at = scale_ptr + block + tl.arange(0, 1)
-    if STORE_CODE:
-        tl.store(at, encode_e4m3(scale))
-    else:
-        tl.store(at, narrow(scale, scale_ptr.dtype.element_ty))
-    k, divisor, r = prepare_divisor(scale, DIVISION)
-    y = quotient(x, k[:, None], tl.broadcast_to(divisor[:, None], x.shape), r[:, None], DIVISION)
-    # to the dtype of x; -0.0 and the zero-point give +0
-    y = to_dtype(y, X) + 0.0
-    if KIND == INT:
-        finite = (magnitude_bits(scale) < 0x7F800000)[:, None]
-        code = tl.where(finite, encode_int(y, MIN, MAX), 0).to(tl.uint8)
-    else:
-        code = encode_e4m3(y)
-    tl.store(codes_ptr + row[:, None] * cols + column[None, :], code, mask=mask)

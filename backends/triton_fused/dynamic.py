@@ -11,7 +11,7 @@ from ..torch_eager.dtypes import FLOAT8
 from ..torch_eager.layout import GROUPS
 from ..torch_eager.scales import EXPONENT_RULES
 from .apply import quantize
-from .compress import fused
+from .compress_units import fused
 from .observe import memoryless_minmax
 from .plan import TRITON_DTYPES, zero_point_dtype
 from .qparams import calculate_qparams

@@ -16,8 +16,10 @@ def piece_of_eight(codes, w, BITS: tl.constexpr, PIECE: tl.constexpr):
 
 
 @triton.jit
-def words_of_32(codes, BITS: tl.constexpr, UNITS: tl.constexpr, LANES: tl.constexpr):
-    """The BITS words that 32 codes of a lane fill, (units, lanes, 8), with zeros after them.
+def words_of_32(
+    codes, BITS: tl.constexpr, UNITS: tl.constexpr, LANES: tl.constexpr, WORDS: tl.constexpr
+):
+    """The BITS words that 32 codes of a lane fill, (units, lanes, WORDS), with zeros after them.
 
     ``codes`` are four tensors of (units, lanes, 8). Each thread has all codes of its lanes, so that
     nothing moves until the words are stored.
@@ -28,7 +30,7 @@ def words_of_32(codes, BITS: tl.constexpr, UNITS: tl.constexpr, LANES: tl.conste
         four = tl.sum(tl.reshape(codes[p], [UNITS, LANES, 2, 4]) << shift, axis=3)
         fours = fours + tl.split(four)
     words = ()
-    for w in tl.static_range(8):
+    for w in tl.static_range(WORDS):
         # where a four begins in the word
         word = tl.zeros([UNITS, LANES], tl.int32)
         for f in tl.static_range(8):
@@ -37,7 +39,13 @@ def words_of_32(codes, BITS: tl.constexpr, UNITS: tl.constexpr, LANES: tl.conste
             elif 4 * BITS * f < 32 * w and 32 * w < 4 * BITS * (f + 1):
                 word = word | (fours[f] >> (32 * w - 4 * BITS * f))
         words = words + (word,)
-    return tl.reshape(side_by_side(words), [UNITS, LANES, 8])
+    if WORDS == 2:
+        joined = tl.join(words[0], words[1])
+    elif WORDS == 4:
+        joined = tl.join(tl.join(words[0], words[2]), tl.join(words[1], words[3]))
+    else:
+        joined = side_by_side(words)
+    return tl.reshape(joined, [UNITS, LANES, WORDS])
 
 
 @triton.jit

@@ -22,7 +22,7 @@ import json, sys
 import ml_dtypes
 import numpy as np
 np.seterr(all="ignore")
-from qparity.backends.triton_fused import compress, plan
+from qparity.backends.triton_fused import compress_units, plan
 from tests.backends import fused_cases, fused_shapes, fused_verbs
 BFLOAT16, FLOAT16, FLOAT32 = map(np.dtype, (ml_dtypes.bfloat16, np.float16, np.float32))
 """
@@ -100,6 +100,12 @@ def test_compressed_weights() -> None:
     assert {label.split()[0] for label, _ in found}.isdisjoint(NEVER_EAGER)
 
 
+def test_compressed_weights_with_given_scales() -> None:
+    """Nor do they where the scales are given, whatever these are."""
+    found = found_by("found = [*fused_cases.calibrated_differences('cpu', 1, 0, 3, (BFLOAT16,))]")
+    assert [pair for pair in found if pair[1] != "fell back"] == []
+
+
 def test_compressed_weights_of_other_dtypes() -> None:
     """So it is with a part of the schemes in float16 and in float32."""
     dtypes = "dtypes=(FLOAT16, FLOAT32)"
@@ -122,20 +128,20 @@ MUTANTS = {
     "another smallest scale": (
         "W8A8",
         (
-            "scale = compress.scale_constants\n"
-            "compress.scale_constants = lambda *a, **k: (scale(*a, **k) or {}) | {'EPS': 0.5}"
+            "scale = compress_units.scale_constants\n"
+            "compress_units.scale_constants = lambda *a, **k: (scale(*a, **k) or {}) | {'EPS': 0.5}"
         ),
     ),
     "another smallest exponent": (
         "NVFP4A16",
         (
-            "row = compress.format_constants\n"
-            "compress.format_constants = lambda args: row(args) | {'MIN_EXPONENT': 1}"
+            "row = compress_units.format_constants\n"
+            "compress_units.format_constants = lambda args: row(args) | {'MIN_EXPONENT': 1}"
         ),
     ),
     "a reciprocal for the division": (
         "W4A16",
-        "compress.division = lambda *a, **k: int(plan.RECIPROCAL.value)",
+        "compress_units.division = lambda *a, **k: int(plan.RECIPROCAL.value)",
     ),
 }
 

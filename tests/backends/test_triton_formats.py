@@ -6,7 +6,7 @@ from .test_triton import run
 
 START = """
 import json
-from qparity.backends.triton_fused import compress, launch
+from qparity.backends.triton_fused import compress_units, launch
 from tests.backends.fused_formats import differences, examples, long_differences, randoms
 """
 
@@ -45,7 +45,7 @@ MUTANTS = {
         ({"HAS_NAN": True}, 5),
         ({"PLUS_ZERO": False}, 38),
     ),
-    "compress.scale_constants": (
+    "compress_units.scale_constants": (
         ({"DIRECTION": 0}, 5),
         ({"SCALE_SUBNORMALS": True}, 14),
         ({"AMAX_MANTISSA": -1}, 31),
