@@ -81,6 +81,8 @@ def pack_columns(
     """32 rows of COLS columns of a matrix, whose codes fill BITS rows of words."""
     pid = tl.program_id(0).to(tl.int64)
     tiles = tl.cdiv(cols, COLS)
+    # 32 rows may be more than 2^31 elements
+    stride = tl.cast(cols, tl.int64)
     column = (pid % tiles) * COLS + tl.arange(0, COLS)
     unit = (pid // tiles) % units
     matrix = pid // tiles // units
@@ -92,13 +94,13 @@ def pack_columns(
     word = tl.zeros([COLS], tl.int32)
     for i in tl.static_range(32):
         held = inside & (first + i < rows)
-        code = tl.load(start + i * cols, mask=held, other=0).to(tl.int32) + (1 << (BITS - 1))
+        code = tl.load(start + i * stride, mask=held, other=0).to(tl.int32) + (1 << (BITS - 1))
         beyond = beyond | (code >> BITS)
         code = tl.where(held, code & ((1 << BITS) - 1), 0)
         word = word | (code << (i * BITS % 32))
         if (i + 1) * BITS // 32 > i * BITS // 32:
             keep = inside & (unit * BITS + i * BITS // 32 < words_per_column)
-            tl.store(end + (i * BITS // 32) * cols, word, mask=keep)
+            tl.store(end + (i * BITS // 32) * stride, word, mask=keep)
             word = code & 0
             if (i + 1) * BITS % 32 > 0:
                 word = code >> (BITS - (i + 1) * BITS % 32)

@@ -67,6 +67,8 @@ def unpack_columns(
     """32 rows of COLS columns of a matrix, from BITS rows of words."""
     pid = tl.program_id(0).to(tl.int64)
     tiles = tl.cdiv(cols, COLS)
+    # 32 rows may be more than 2^31 elements
+    stride = tl.cast(cols, tl.int64)
     column = (pid % tiles) * COLS + tl.arange(0, COLS)
     unit = (pid // tiles) % units
     matrix = pid // tiles // units
@@ -76,7 +78,7 @@ def unpack_columns(
     words = ()
     for w in tl.static_range(BITS):
         held = inside & (unit * BITS + w < words_per_column)
-        words = words + (tl.load(start + w * cols, mask=held, other=0),)
+        words = words + (tl.load(start + w * stride, mask=held, other=0),)
     for i in tl.static_range(32):
         code = words[i * BITS // 32] >> (i * BITS % 32)
         if i * BITS % 32 + BITS > 32:
@@ -84,4 +86,4 @@ def unpack_columns(
             code = code | (words[i * BITS // 32 + 1] << (32 - i * BITS % 32))
         code = (code & ((1 << BITS) - 1)) - (1 << (BITS - 1))
         keep = inside & (unit * 32 + i < rows)
-        tl.store(end + i * cols, code.to(tl.int8), mask=keep)
+        tl.store(end + i * stride, code.to(tl.int8), mask=keep)
