@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,15 @@ def data(*rows: dict[str, object]) -> dict[str, object]:
         "skipped": ["x: late"],
         "rows": rows,
     }
+
+
+def test_page_is_that_of_its_rows(performance: ModuleType) -> None:
+    """docs/performance.md is what docs/performance.py makes of the rows, with its pictures."""
+    text = performance.PAGE.read_text()
+    assert performance.page(text, json.loads(performance.DATA.read_text())) == text
+    pictures = set(re.findall(r"\]\((.*?\.svg)\)", text))
+    assert pictures == {"performance-presets.svg", "performance-sizes.svg"}
+    assert all((ROOT / "docs" / name).is_file() for name in pictures)
 
 
 def test_the_command_writes_rows(tmp_path: Path) -> None:
