@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from qparity import reference
@@ -28,6 +29,7 @@ _MX_CODES = np.array([0, 1, 2, 120, 127, 130, 252, 253, 254, 255], np.uint8)
 _SIZES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
 _COUNTS = (1, 2, 3, 8, 17, 32, 33, 256, 257)
 _RARE = 0.1
+_STEPS_OF_LEAST = np.array([-2.5, -1.5, -1, -0.5, -0.25, 0.25, 0.5, 0.75, 1, 1.5])
 
 
 def rounding_dtype_cases(target: str, rng: Rng, spec: Spec) -> Iterator[Case]:
@@ -162,7 +164,7 @@ def _weight(rng: Rng, spec: Spec, args: QuantizationArgs) -> Array:
 
 
 def _at_ties(rng: Rng, weight: Array, scheme: QuantizationScheme) -> Array:
-    """Half of what is no extreme moved to the ties of its own scale; all ranges stay."""
+    """Most of what is no extreme moved to ties of codes or of the least subnormal; ranges stay."""
     args = scheme.weights
     assert args is not None
     source = {"weight": weight, "scheme": scheme, "with_zero_point": True, "g_idx_seed": 0}
@@ -177,7 +179,12 @@ def _at_ties(rng: Rng, weight: Array, scheme: QuantizationScheme) -> Array:
     near = near_codes(rng, scale, _finite(zero_point), args, weight.dtype)
     lo, hi = (per_element(bound) for bound in reference.minmax(weight, args))
     inside = [(lo < x) & (x < hi) for x in (weight.astype(np.float64), near.astype(np.float64))]
-    return np.where(inside[0] & inside[1] & (rng.random(weight.shape) < 0.5), near, weight)
+    found = np.where(inside[0] & inside[1] & (rng.random(weight.shape) < 0.5), near, weight)
+    least = float(ml_dtypes.finfo(weight.dtype).smallest_subnormal)
+    with np.errstate(all="ignore"):
+        low = (rng.choice(_STEPS_OF_LEAST, weight.shape) * least * scale).astype(weight.dtype)
+    below = inside[0] & (lo < low) & (low < hi)
+    return np.where(below & (rng.random(weight.shape) < 0.15), low, found)
 
 
 def _finite(x: Array) -> Array:

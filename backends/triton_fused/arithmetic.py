@@ -14,7 +14,7 @@ INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET", "0") == "1")
 
 # How x / s is evaluated; each gives the bits of the division, on the values it is used for.
 EXACT = tl.constexpr(0)  # any x and s: an IEEE division for each x
-POWER = tl.constexpr(1)  # s a power of two: times 1/s, which is exact
+POWER = tl.constexpr(1)  # s a power of two: times 1/s, which is exact, and so the product is
 RECIPROCAL = tl.constexpr(2)  # x and s bfloat16: times 1/s, then rounded to bfloat16
 CORRECTED = tl.constexpr(3)  # x of at most 11 bits: times 1/s, and one step of Newton's method
 

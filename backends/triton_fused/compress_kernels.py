@@ -6,7 +6,6 @@ import triton.language as tl
 from .arithmetic import (
     CORRECTED,
     INTERPRETED,
-    POWER,
     magnitude_bits,
     pairs_to_dtype,
     prepare_divisor,
@@ -36,6 +35,7 @@ SCALES = tl.constexpr(2)  # no codes
 
 MOST_PARTIALS = tl.constexpr(512)
 LARGEST = tl.constexpr(3.4028234663852886e38)
+FAR = tl.constexpr(2.0**26)  # beyond all codes, as ``encode_steps`` wants it
 
 
 @triton.jit
@@ -75,10 +75,12 @@ def brought_near(x, s, k):
 def tamed(x, s, k, zero_point):
     """k * x, of which the code is made with k * s; or with 1, of an s that is inf or NaN.
 
-    What has no quotient becomes what is 0 once the zero-point is added.
+    What has no quotient becomes what is 0 once the zero-point is added; what is infinite, a number
+    whose quotient is beyond all codes.
     """
     nan = (x - x != 0.0) | (s != s)
-    near = tl.minimum(tl.maximum(x, -LARGEST), LARGEST) * k
+    far = tl.abs(s * k) * FAR
+    near = tl.where(tl.abs(x) == float("inf"), tl.where(x > 0.0, far, -far), x * k)
     near = tl.where(x == x, near, -zero_point * (s * k))
     return tl.where(tl.abs(s) < float("inf"), near, tl.where(nan, -zero_point, 0.0))
 
@@ -351,9 +353,8 @@ def compress_units(
                 r[:, None, None],
                 DIVISION,
             )
-            if DIVISION != POWER:
-                # to the working dtype
-                y = pairs_to_dtype(y, Y)
+            # to the working dtype, which may be too coarse for a quotient below the normal numbers
+            y = pairs_to_dtype(y, Y)
             if HAS_ZP:
                 # to the working dtype
                 y = pairs_to_dtype(y + shift_by[:, None, None], Y)

@@ -57,6 +57,14 @@ def _unrounded(v: Variant, x: Array, s: Array, zero_point: Array | None) -> Arra
     return y if zero_point is None else np.asarray(y + zero_point.astype(dtype))
 
 
+def _powers_unrounded(v: Variant, x: Array, s: Array, zero_point: Array | None) -> Array:
+    """Quotients by powers of two, which seem exact in any dtype, in float32 alone."""
+    rounded: Array = exact(v, "scaled")(x, s, zero_point)
+    power = np.frexp(np.abs(s.astype(F64)))[0] == 0.5
+    kept = _unrounded(v, x, s, zero_point)
+    return np.where(power, kept, rounded.astype(kept.dtype))
+
+
 def _in_float32(v: Variant, x: Array, s: Array) -> Array:
     quotient = x.astype(F32) / s.astype(F32)
     return cast(quotient, promote(x.dtype, s.dtype))
@@ -102,18 +110,24 @@ DIVISION = (
         {"scaled": _unrounded},
     ),
     Fault(
+        "quotients_by_powers_unrounded",
+        "x / 2^k not rounded to the working dtype, which subnormal quotients need",
+        _OPERATIONS,
+        {"scaled": _powers_unrounded},
+    ),
+    Fault(
         "division_in_float32", "float64 divided in float32", _OPERATIONS, {"quotient": _in_float32}
     ),
     Fault(
         "flushed_quotient",
         "subnormal quotients are 0",
-        _OPERATIONS[:2],
+        _OPERATIONS,
         {"quotient": _flushed_quotient},
     ),
     Fault(
         "flushed_operands",
         "subnormal operands are 0",
-        _OPERATIONS[:2],
+        _OPERATIONS,
         {"quotient": _flushed_operands},
     ),
 )
