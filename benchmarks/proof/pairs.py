@@ -35,7 +35,7 @@ def pairs(proof: Proof) -> None:
 
 
 def _schemes(tiny: bool) -> Iterator[tuple[str, QuantizationScheme, int]]:
-    for preset in ("NVFP4A16", "W3A16") if tiny else ("NVFP4A16", *_GROUPS, *_ROWS):
+    for preset in ("NVFP4A16", "MXFP4A16", "MXFP8A16") if tiny else ("NVFP4A16", *_GROUPS, *_ROWS):
         scheme = preset_name_to_scheme(preset)
         args = scheme.weights
         assert args is not None
