@@ -79,7 +79,7 @@ def compress_calibrated(
     packed = name.endswith("pack-quantized")
     packs_zero_points = packed and not args.symmetric and args.strategy in PACKED_ZP_STRATEGIES
     whole = whole if PACKED_FLOATS.get(name) == 4 else None
-    if (packs_zero_points and zero_point is None) or (args.is_mx and bool((scale < 0).any())):
+    if (packs_zero_points and zero_point is None) or (args.is_mx and _any_negative(scale)):
         return None
     given = Given(
         scale.reshape(1) if scale.ndim == 0 else scale,
@@ -105,6 +105,13 @@ def compress_calibrated(
             return None
         result["weight_zero_point"] = words
     return without_symmetric_zero_points(result, scheme)
+
+
+def _any_negative(scale: torch.Tensor) -> bool:
+    """Whether a scale is below zero; not looked at in a CUDA graph, which cannot refuse it."""
+    if scale.is_cuda and torch.cuda.is_current_stream_capturing():
+        return False
+    return bool((scale < 0).any())
 
 
 def _codes(made: StateDict, args: QuantizationArgs, *, packed: bool) -> StateDict:

@@ -80,7 +80,7 @@ def tamed(x, s, k, zero_point):
     """
     nan = (x - x != 0.0) | (s != s)
     far = tl.abs(s * k) * FAR
-    near = tl.where(tl.abs(x) == float("inf"), tl.where(x > 0.0, far, -far), x * k)
+    near = tl.minimum(tl.maximum(x * k, -far), far)
     near = tl.where(x == x, near, -zero_point * (s * k))
     return tl.where(tl.abs(s) < float("inf"), near, tl.where(nan, -zero_point, 0.0))
 

@@ -161,7 +161,10 @@ def division(args: QuantizationArgs, dtype: torch.dtype, whole: bool) -> int:
         return int(RECIPROCAL.value)
     # of a negative global scale a scale without a sign is anything
     of_any_size = whole and row is not None and row.min >= 0
-    return int((EXACT if INTERPRETED.value or of_any_size else CORRECTED).value)
+    # Newton's step makes NaN of an infinite quotient, which a finite scale of an infinite x has
+    held = isinstance(row, FloatFormat) and row.has_inf and row.max > torch.finfo(dtype).max
+    finite = not whole and row is not None and not held
+    return int((EXACT if INTERPRETED.value or of_any_size or finite else CORRECTED).value)
 
 
 def _divides_by_powers(args: QuantizationArgs, dtype: torch.dtype) -> bool:

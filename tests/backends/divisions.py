@@ -1,7 +1,8 @@
-"""Every mantissa of x by every mantissa of s: the cheap divisions of the kernels are IEEE's.
+"""The short cuts of the kernels, on all numbers: the same bits as the long way.
 
-Run on a GPU as ``python -m tests.backends.divisions``. Powers of two change neither side: the
-kernels keep k * s and x * k where all of the steps are normal.
+Run on a GPU as ``python -m tests.backends.divisions``. Every mantissa of x by every mantissa of s:
+the cheap divisions are IEEE's. Powers of two change neither side: the kernels keep k * s and x * k
+where all of the steps are normal. Every float32: the codes made of sums are those made of bits.
 """
 
 import sys
@@ -16,6 +17,12 @@ from qparity.backends.triton_fused.arithmetic import (
     prepare_divisor,
     quotient,
     to_dtype,
+)
+from qparity.backends.triton_fused.codes import (
+    encode_e2,
+    encode_float,
+    encode_int,
+    encode_steps,
 )
 
 BLOCK = 4096
@@ -42,6 +49,25 @@ def count_differences(
         fast = to_dtype(quotient(x, k, divisor, r, DIVISION), W)
         exact = to_dtype(tl.div_rn(x, s), W)
         wrong += (fast.to(tl.int32, bitcast=True) != exact.to(tl.int32, bitcast=True)).to(tl.int64)
+    tl.atomic_add(count_ptr, tl.sum(wrong, axis=0))
+
+
+@triton.jit
+def count_other_codes(
+    count_ptr, BLOCK: tl.constexpr, BITS: tl.constexpr, MANTISSA: tl.constexpr, MAX: tl.constexpr
+):
+    """How many float32 have another code; of integers (MANTISSA -1) those up to 2^23."""
+    bits = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    y = bits.to(tl.int32).to(tl.float32, bitcast=True)
+    if MANTISSA < 0:
+        known = tl.abs(y) <= 8388608.0
+        long = encode_int(y, -(2.0 ** (BITS - 1)), MAX) + (1 << (BITS - 1))
+        short = encode_steps(y, BITS)
+    else:
+        known = y == y
+        long = encode_float(y, BITS, MANTISSA, 0, MAX)
+        short = encode_e2(y, BITS, MANTISSA, 0, MAX)
+    wrong = (known & (short != long)).to(tl.int64)
     tl.atomic_add(count_ptr, tl.sum(wrong, axis=0))
 
 
@@ -76,6 +102,18 @@ def main() -> int:
         differ = int(count.item())
         wrong += differ
         print(f"{label}: {differ} of {x.numel() * s.numel()} pairs differ")  # noqa: T201
+    for label, bits, mantissa, largest in (
+        ("fp4", 4, 1, 6.0),
+        ("fp6", 6, 3, 7.5),
+        *((f"int{b}", b, -1, 2.0 ** (b - 1) - 1) for b in range(1, 9)),
+    ):
+        count = torch.zeros(1, dtype=torch.int64, device="cuda")
+        count_other_codes[(2**32 // BLOCK,)](
+            count, BLOCK=BLOCK, BITS=bits, MANTISSA=mantissa, MAX=largest, enable_fp_fusion=False
+        )
+        differ = int(count.item())
+        wrong += differ
+        print(f"{label}, every float32: {differ} codes differ")  # noqa: T201
     return int(wrong > 0)
 
 
