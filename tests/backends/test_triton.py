@@ -239,6 +239,18 @@ def test_graphs_are_tried_of_every_verb() -> None:
     assert verbs == {*public_operations(), "quantize_dynamic"} - {"calculate_range"}
 
 
+def test_divisions_on_a_gpu() -> None:
+    """Where x may be infinite and its scale not, no division of float16 is by Newton's step."""
+    code = (
+        "import torch\nfrom qparity.backends.triton_fused.plan import division\n"
+        "from qparity.reference import QuantizationArgs\n"
+        "args = [QuantizationArgs(scale_dtype=d) for d in (None, 'bfloat16', 'float16',"
+        " 'float8_e4m3fn', 'float8_e5m2')]\n"
+        "print([division(a, torch.float16, whole=False) for a in args])"
+    )
+    assert run("-c", code, interpreted=False).stdout.strip() == "[3, 3, 0, 0, 0]"
+
+
 def test_triton_is_imported_only_for_triton() -> None:
     """Neither the package of backends nor the torch backend imports Triton's kernels."""
     code = (
