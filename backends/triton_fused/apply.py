@@ -85,7 +85,7 @@ def dequantize_stored(
     out: torch.dtype,
     global_scale: torch.Tensor | None,
     *,
-    packed: tuple[int, int] | None,
+    packed: tuple[int, ...] | None,
     loaded_scale: torch.Tensor | None,
 ) -> torch.Tensor | None:
     """``dequantize`` of codes and scales as they are stored.

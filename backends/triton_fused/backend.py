@@ -51,9 +51,9 @@ class TritonBackend(TorchBackend):
     the same bits; ``fallbacks`` counts those calls by function.
 
     Kernels run on the device of their tensors. The host waits for it only to refuse values that
-    are no codes, in packing, or no MX scales, in ``compress``, and to read the shape of words
-    without groups, in ``decompress``. In a CUDA graph such values cannot be refused: there packing
-    takes the low bits of their codes.
+    are no codes, in packing, or no MX scales, in ``compress``, and to read the shape of words that
+    their scales do not tell, in ``decompress``. In a CUDA graph such values cannot be refused:
+    there packing takes the low bits of their codes.
 
     Args:
         device: ``"cuda"``; or ``"cpu"`` in Triton's interpreter (``TRITON_INTERPRET=1``).

@@ -16,8 +16,11 @@ from ..torch_eager.compress import (
 from .compress_blocks import fused_blocks
 from .compress_units import fused
 from .given import Given, stored_dtype
+from .observe import memoryless_minmax
 from .pack import pack_along_rows, pack_to_int32
+from .qparams import calculate_qparams
 from .scales import GIVEN_GLOBAL, MADE_GLOBAL, NO_GLOBAL
+from .stacks import given_of_matrix, packs_apart, stacked
 
 StateDict = dict[str, torch.Tensor]
 
@@ -39,17 +42,16 @@ def compress_weight(
 ) -> StateDict | None:
     """As ``composed.compress_weight``; None for what no kernel covers."""
     args = scheme.weights
-    if args is None or type(args) is not QuantizationArgs or weight.ndim != 2:
+    if args is None or type(args) is not QuantizationArgs or weight.ndim < 2:
         return None
     name = format or scheme.format or infer_format(scheme)
     packed = name.endswith("pack-quantized")
     if not _suits(name, args) or (not args.symmetric and (not packed or args.strategy == "tensor")):
         return None
+    if weight.ndim > 2 and packs_apart(weight.shape, args):
+        return _by_steps(weight.contiguous(), scheme, name)
     whole = MADE_GLOBAL if args.strategy == "tensor_group" else NO_GLOBAL
-    if args.strategy == "block":
-        made = None if packed else fused_blocks(weight, args)
-    else:
-        made = fused(weight, args, packed=packed, whole=whole)
+    made = _made(weight, args, packed=packed, whole=whole)
     if made is None:
         return None
     result = _codes(made, args, packed=packed) | {"weight_scale": made["scale"]}
@@ -68,7 +70,7 @@ def compress_calibrated(
 ) -> StateDict | None:
     """As ``torch_eager.compress``; None for what no kernel covers."""
     args, weight = scheme.weights, state_dict["weight"]
-    if args is None or type(args) is not QuantizationArgs or weight.ndim != 2:
+    if args is None or type(args) is not QuantizationArgs or weight.ndim < 2:
         return None
     name = format_of(scheme, format)
     check_suits(name, args)
@@ -90,11 +92,8 @@ def compress_calibrated(
     # bytes are E8M0 codes
     if not given.is_covered or (given.stored == torch.uint8 and not args.is_mx):
         return None
-    if args.strategy == "block":
-        made = None if packed else fused_blocks(weight, args, given)
-    else:
-        level = NO_GLOBAL if whole is None else GIVEN_GLOBAL
-        made = fused(weight, args, packed=packed, whole=level, global_scale=whole, given=given)
+    level = NO_GLOBAL if whole is None else GIVEN_GLOBAL
+    made = _made(weight, args, packed=packed, whole=level, given=given)
     if made is None:
         return None
     result = {key: value for key, value in state_dict.items() if key != "weight"}
@@ -105,6 +104,45 @@ def compress_calibrated(
             return None
         result["weight_zero_point"] = words
     return without_symmetric_zero_points(result, scheme)
+
+
+def _made(
+    weight: torch.Tensor,
+    args: QuantizationArgs,
+    *,
+    packed: bool,
+    whole: object,
+    given: Given | None = None,
+) -> StateDict | None:
+    """What the kernels make of a weight; blocks, and packed floats, are of matrices alone."""
+    x = weight
+    if weight.ndim > 2:
+        if args.strategy == "block" or (packed and args.type == "float"):
+            return None
+        x = weight.flatten(0, -2)
+        if given is not None:
+            given = given_of_matrix(given, weight.shape)
+            if given is None:
+                return None
+    if args.strategy == "block":
+        made = None if packed else fused_blocks(x, args, given)
+    else:
+        global_scale = None if given is None else given.global_scale
+        made = fused(x, args, packed=packed, whole=whole, global_scale=global_scale, given=given)
+    return made if made is None or weight.ndim == 2 else stacked(made, weight.shape)
+
+
+def _by_steps(weight: torch.Tensor, scheme: QuantizationScheme, format: str) -> StateDict | None:
+    """Ranges, scales of them, codes: some kernels each, for zero-points that are packed apart."""
+    args = scheme.weights
+    assert args is not None
+    ranges = memoryless_minmax(weight, args)
+    qparams = None if ranges is None else calculate_qparams(*ranges, args)
+    if qparams is None:
+        return None
+    scale, zero_point = qparams
+    made = {"weight": weight, "weight_scale": scale, "weight_zero_point": zero_point}
+    return compress_calibrated(made, scheme, format)
 
 
 def _any_negative(scale: torch.Tensor) -> bool:

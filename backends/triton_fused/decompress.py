@@ -27,7 +27,7 @@ def decompress(
     stored, whole = state_dict.get("weight_scale"), state_dict.get("weight_global_scale")
     bits = PACKED_FLOATS.get(name)
     codes = state_dict.get("weight" if name in _PLAIN else "weight_packed")
-    if codes is None or stored is None or codes.ndim != 2 or stored.ndim == 0:
+    if codes is None or stored is None or codes.ndim < 2 or stored.ndim == 0:
         return None
     if whole is not None and (bits != 4 or whole.dtype not in TRITON_DTYPES):
         return None
@@ -37,10 +37,11 @@ def decompress(
     loaded = None if scale is stored else scale
     result = {key: value for key, value in state_dict.items() if key != "weight_packed"}
     zero_point = state_dict.get("weight_zero_point")
-    packed = None
+    packed: tuple[int, ...] | None = None
     if bits is not None:
         zero_point = None
-        if (args.type, args.num_bits, codes.dtype) != ("float", bits, torch.uint8):
+        found = (args.type, args.num_bits, codes.dtype, codes.ndim)
+        if found != ("float", bits, torch.uint8, 2):
             return None
         packed = (codes.shape[0], codes.shape[1] * 8 // bits)
         codes = _as_words(codes)
@@ -52,7 +53,7 @@ def decompress(
         if not args.symmetric and args.strategy in ("group", "channel"):
             if zero_point is None:
                 return None
-            shape = (packed[0], stored.shape[-1])
+            shape = (*packed[:-1], stored.shape[-1])
             zero_point = unpack_from_int32(zero_point, args.num_bits, shape, 0)
             if zero_point is None:
                 return None
@@ -84,16 +85,20 @@ def _empty_or_given_scale(
 
 def _shape_of_codes(
     shape: torch.Tensor | None, words: torch.Tensor, scale: torch.Tensor, args: QuantizationArgs
-) -> tuple[int, int] | None:
-    """The shape of packed codes; of groups without reading ``shape``, for which the host waits."""
-    if shape is None or shape.shape != (2,) or args.type != "int":
+) -> tuple[int, ...] | None:
+    """The shape of packed codes; of groups without reading ``shape``, for which the host waits.
+
+    One scale in a row may be of several groups: it is read where words of so many may be there.
+    """
+    if shape is None or shape.shape != (words.ndim,) or args.type != "int":
         return None
-    if args.strategy in GROUPS and scale.ndim == 2 and args.group_size:
-        rows, cols = words.shape[0], scale.shape[1] * args.group_size
+    size = (args.group_size or 0) if args.strategy in GROUPS and scale.ndim == words.ndim else 0
+    if size > 0 and (scale.shape[-1] > 1 or 2 * size * args.num_bits > 32 * words.shape[-1]):
+        sizes = (*words.shape[:-1], scale.shape[-1] * size)
     else:
-        rows, cols = (int(n) for n in shape)
-    fits = words.shape == (rows, -(-cols * args.num_bits // 32))
-    return (rows, cols) if fits else None
+        sizes = tuple(int(n) for n in shape)
+    fits = words.shape == (*sizes[:-1], -(-sizes[-1] * args.num_bits // 32))
+    return sizes if fits else None
 
 
 def _as_words(packed: torch.Tensor) -> torch.Tensor | None:

@@ -27,7 +27,7 @@ def launch(
     global_scale: torch.Tensor | None,
     *,
     in_float32: bool = False,
-    packed: tuple[int, int] | None = None,
+    packed: tuple[int, ...] | None = None,
     loaded_scale: torch.Tensor | None = None,
 ) -> torch.Tensor | None:
     """The elements of ``x`` with their scales applied.
