@@ -44,6 +44,7 @@ def weights(dtype: torch.dtype, device: str, tiny: bool) -> Iterator[tuple[str, 
     yield "beginning at an odd element", normal(rows * cols + 1)[1:].view(rows, cols)
     yield "one row, repeated", normal(1, cols).expand(rows, cols)
     yield "experts", normal(experts, rows, cols)
+    yield "experts, rows of whole words", normal(experts, -(-rows // 32) * 32, cols)
     yield "experts, transposed", normal(experts, cols, rows).transpose(1, 2)
     yield "experts, the last axis first", normal(cols, rows, experts).permute(2, 1, 0)
 
@@ -61,6 +62,9 @@ def _verbs(proof: Proof, tally: Any, scheme: QuantizationScheme, weight: torch.T
         tally.same(restored, tally.call("decompress", strided, scheme), "decompress")
     made = _answer(lambda: parameters(proof.eager, plain, args))
     if isinstance(made, dict):
+        state = {"weight": weight} | made
+        actual = _answer(lambda: tally.call("compress", state, scheme))
+        _same(tally, stored, actual, "compress with given scales")
         given = (made["weight_scale"], made["weight_zero_point"], args)
         options = {"global_scale": made.get("weight_global_scale")}
         codes = proof.eager.quantize(plain, *given, **options)

@@ -75,6 +75,7 @@ class Eager(TorchBackend):
 def graph_cases(device: str) -> Iterator[GraphCase]:
     """All calls, their tensors on a device."""
     yield from _schemes(device)
+    yield from _experts(device)
     yield from _scales(device)
     yield from _packing(device)
     yield from _rounding(device)
@@ -108,6 +109,26 @@ def _schemes(device: str) -> Iterator[GraphCase]:
             lambda s, p=scheme: composed.compress_weight(_values(device, s), p),
             {"scheme": scheme},
             reads="weight_shape, of int32 words without groups" if words else "",
+        )
+
+
+def _experts(device: str) -> Iterator[GraphCase]:
+    checks = "whether all values are codes"
+    for name, rows, checked in (
+        ("W4A16", 32, ""),
+        ("W4A16_ASYM", 32, ""),
+        ("W4A16_ASYM", 9, checks),
+        ("FP8_DYNAMIC", 32, ""),
+    ):
+        scheme = preset_name_to_scheme(name)
+        make = lambda s, n=rows: {"weight": _values(device, s, 4, n, COLS)}  # noqa: E731
+        label = f"{name}, 4 x {rows} x {COLS}"
+        yield GraphCase("compress", label, make, {"scheme": scheme}, checks=checked)
+        yield GraphCase(
+            "decompress",
+            label,
+            lambda s, m=make, p=scheme: composed.compress_weight(m(s)["weight"], p),
+            {"scheme": scheme},
         )
 
 
