@@ -37,7 +37,8 @@ def compute_dynamic_scales_and_zp(
 
     Raises:
         TypeError: if ``x`` has another dtype.
-        ValueError: if the strategy is another, ``x`` is empty, or its columns do not divide.
+        ValueError: if the strategy is another, the columns of ``x`` do not divide, or what is to
+            have a range has no element.
 
     Source: SPEC section 5; upstream ``compute_dynamic_scales_and_zp``.
 
@@ -46,10 +47,10 @@ def compute_dynamic_scales_and_zp(
     >>> scale.tolist()
     [[1.0], [2.0]]
     """
-    x, args = _not_empty(x), as_args(args)
+    x, args = as_array(x, "x"), as_args(args)
     if args.strategy == "token":
         reduced = tuple(range(2, x.ndim)) if x.ndim > 2 else (x.ndim - 1,)
-        observed = extremes(x, reduced, keepdims=True)
+        observed = extremes(_not_empty(x, reduced), reduced, keepdims=True)
     elif args.strategy == "tensor":
         observed = _of_tensor(x)
     elif args.strategy in ("group", "tensor_group"):
@@ -112,8 +113,9 @@ def minmax(x: Array, args: QuantizationArgs, state: Range | None = None) -> Rang
 
     Raises:
         TypeError: if ``x`` has another dtype.
-        ValueError: if the strategy is ``token``, ``x`` is empty, its rank or columns do not fit,
-            or the state is not of the shape and dtype of the range.
+        ValueError: if the strategy is ``token``, the rank or columns of ``x`` do not fit, what is
+            to have a range has no element, c is not 0 to 1, or the state is not of the shape and
+            dtype of the range.
 
     Source: SPEC section 5; observers ``minmax``, ``static_minmax`` and ``memoryless_minmax``.
 
@@ -125,7 +127,7 @@ def minmax(x: Array, args: QuantizationArgs, state: Range | None = None) -> Rang
     if state is None:
         return lo, hi
     before = _matching(state, lo)
-    constant = args.observer_kwargs.get("averaging_constant", 0.01)
+    constant = _averaging_constant(args)
     kept = (multiply_scalar(start, 1 - constant) for start in before)
     new = (multiply_scalar(end, constant) for end in (lo, hi))
     low, high = (add(a, b) for a, b in zip(kept, new, strict=True))
@@ -133,11 +135,12 @@ def minmax(x: Array, args: QuantizationArgs, state: Range | None = None) -> Rang
 
 
 def _range(x: Array, args: QuantizationArgs) -> Range:
-    x, args = _not_empty(x), as_args(args)
+    x, args = as_array(x, "x"), as_args(args)
     rows = x.reshape(1, -1) if x.ndim == 1 else x
     if args.strategy == "tensor":
         return _of_tensor(x)
     if args.strategy == "channel":
+        _not_empty(x, (-1,))
         return extremes(rows, -1, keepdims=True)
     if args.strategy in ("group", "tensor_group"):
         return extremes(split_groups(rows, args.group_size), -1)
@@ -152,7 +155,7 @@ def _range(x: Array, args: QuantizationArgs) -> Range:
 
 
 def _of_tensor(x: Array) -> Range:
-    lo, hi = extremes(x, None)
+    lo, hi = extremes(_not_empty(x, tuple(range(x.ndim))), None)
     return lo.reshape(1), hi.reshape(1)
 
 
@@ -163,15 +166,24 @@ def _of_heads(x: Array) -> Range:
             "allowed: (..., heads, tokens, head_dim)"
         )
     others = tuple(axis for axis in range(x.ndim) if axis != x.ndim - 3)
-    lo, hi = extremes(x, others)
+    lo, hi = extremes(_not_empty(x, others), others)
     return lo.reshape(-1, 1, 1), hi.reshape(-1, 1, 1)
 
 
-def _not_empty(x: Array) -> Array:
-    x = as_array(x, "x")
-    if x.size == 0:
+def _not_empty(x: Array, reduced: tuple[int, ...]) -> Array:
+    """``x``, if there is an element along the axes that are reduced; there may be no such unit."""
+    if 0 in (x.shape[axis] for axis in reduced):
         raise ValueError(f"x: shape {x.shape} is empty and has no range; allowed: >= 1 element")
     return x
+
+
+def _averaging_constant(args: QuantizationArgs) -> float:
+    constant = args.observer_kwargs.get("averaging_constant", 0.01)
+    if isinstance(constant, bool) or not isinstance(constant, (int, float)):
+        raise TypeError(f"averaging_constant: {constant!r} is not allowed; allowed: a number")
+    if not 0 <= constant <= 1:
+        raise ValueError(f"averaging_constant: {constant!r} is not allowed; allowed: 0 to 1")
+    return constant
 
 
 def _matching(state: Range, lo: Array) -> Range:

@@ -31,14 +31,15 @@ def compute_dynamic_scales_and_zp(
 
     Raises:
         TypeError: if ``x`` has another dtype.
-        ValueError: if the strategy is another, ``x`` is empty, or its columns do not divide.
+        ValueError: if the strategy is another, the columns of ``x`` do not divide, or what is to
+            have a range has no element.
 
     Source: SPEC section 5; upstream ``compute_dynamic_scales_and_zp``.
     """
-    x = _not_empty(x)
+    x = as_tensor(x, "x")
     if args.strategy == "token":
         reduced = tuple(range(2, x.ndim)) if x.ndim > 2 else (x.ndim - 1,)
-        observed = _extremes(x, reduced, keepdim=True)
+        observed = _extremes(_not_empty(x, reduced), reduced, keepdim=True)
     elif args.strategy == "tensor":
         observed = _of_tensor(x)
     elif args.strategy in GROUPS:
@@ -89,8 +90,8 @@ def minmax(x: torch.Tensor, args: QuantizationArgs, state: Range | None = None) 
 
     Raises:
         TypeError: if ``x`` has another dtype.
-        ValueError: if the strategy is ``token``, ``x`` is empty, its rank or columns do not fit,
-            or the state is not of the shape and dtype of the range.
+        ValueError: if the strategy is ``token``, the rank or columns of ``x`` do not fit, what is
+            to have a range has no element, or the state is not of the shape and dtype of the range.
 
     Source: SPEC section 5; observers ``minmax``, ``static_minmax`` and ``memoryless_minmax``.
     """
@@ -108,11 +109,12 @@ def _average(before: torch.Tensor, now: torch.Tensor, weight: float) -> torch.Te
 
 
 def _range(x: torch.Tensor, args: QuantizationArgs) -> Range:
-    x = _not_empty(x)
+    x = as_tensor(x, "x")
     rows = x.reshape(1, -1) if x.ndim == 1 else x
     if args.strategy == "tensor":
         return _of_tensor(x)
     if args.strategy == "channel":
+        _not_empty(x, (-1,))
         return _extremes(rows, (-1,), keepdim=True)
     if args.strategy in GROUPS:
         return _extremes(split_groups(rows, args.group_size), (-1,))
@@ -127,7 +129,7 @@ def _range(x: torch.Tensor, args: QuantizationArgs) -> Range:
 
 
 def _of_tensor(x: torch.Tensor) -> Range:
-    lo, hi = torch.aminmax(x)
+    lo, hi = torch.aminmax(_not_empty(x, tuple(range(x.ndim))))
     return _positive_zero(lo.reshape(1)), _positive_zero(hi.reshape(1))
 
 
@@ -138,7 +140,7 @@ def _of_heads(x: torch.Tensor) -> Range:
             "allowed: (..., heads, tokens, head_dim)"
         )
     others = tuple(axis for axis in range(x.ndim) if axis != x.ndim - 3)
-    lo, hi = _extremes(x, others)
+    lo, hi = _extremes(_not_empty(x, others), others)
     return lo.reshape(-1, 1, 1), hi.reshape(-1, 1, 1)
 
 
@@ -146,7 +148,7 @@ def _extremes(x: torch.Tensor, axes: tuple[int, ...], keepdim: bool = False) -> 
     """The smallest and the largest value, exactly; a NaN among them gives NaN, a zero is +0."""
     found = [
         (torch.amin(part, axes, keepdim), torch.amax(part, axes, keepdim))
-        for part in (_wide_pieces(x) if 0 not in axes else (x,))
+        for part in (_wide_pieces(x) if 0 not in axes and x.numel() else (x,))
     ]
     lo, hi = (
         torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*found, strict=True)
@@ -166,9 +168,9 @@ def _positive_zero(x: torch.Tensor) -> torch.Tensor:
     return torch.where(x == 0, constant(0.0, x.dtype, x.device), x)
 
 
-def _not_empty(x: torch.Tensor) -> torch.Tensor:
-    x = as_tensor(x, "x")
-    if x.numel() == 0:
+def _not_empty(x: torch.Tensor, reduced: tuple[int, ...]) -> torch.Tensor:
+    """``x``, if there is an element along the axes that are reduced; there may be no such unit."""
+    if 0 in (x.shape[axis] for axis in reduced):
         raise ValueError(
             f"x: shape {tuple(x.shape)} is empty and has no range; allowed: >= 1 element"
         )

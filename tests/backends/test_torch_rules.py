@@ -1,6 +1,7 @@
 """Rules that the torch backend keeps, whatever the reference says."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
@@ -490,6 +491,39 @@ def test_errors_name_the_field(backend: TorchBackend) -> None:
         backend.dequantize(x, one)
     with pytest.raises(ValueError, match="weight_scale: missing"):
         backend.compress({"weight": x}, preset_name_to_scheme("W8A8"))
+
+
+@pytest.mark.parametrize("name", WORKING)
+@pytest.mark.parametrize("shape", [(0, 4), (4, 0), (0,), (0, 2, 4), (2, 0, 4), (2, 2, 0)])
+def test_ranges_of_nothing_are_those_of_the_reference(
+    shape: tuple[int, ...], name: str, backend: TorchBackend
+) -> None:
+    """Without units there are no ranges, without elements of a unit it is refused, as there."""
+    from qparity import reference
+
+    made = [QuantizationArgs(**fields) for fields in STRATEGIES.values()]
+    made += [QuantizationArgs(group_size=2), QuantizationArgs(strategy="attn_head")]
+    calls = [(observe, args) for observe in ("minmax", "static_minmax") for args in made]
+    dynamic: list[dict[str, Any]] = [
+        {"strategy": "token"},
+        {"strategy": "tensor"},
+        {"group_size": 2},
+    ]
+    calls += [
+        ("compute_dynamic_scales_and_zp", QuantizationArgs(dynamic=True, **fields))
+        for fields in dynamic
+    ]
+    x = np.ones(shape, dtype_of(name))
+    for verb, args in calls:
+        try:
+            expected = getattr(reference, verb)(x, args)
+        except ValueError as error:
+            with pytest.raises(ValueError, match=re.escape(str(error))):
+                getattr(backend, verb)(backend.from_numpy(x), args)
+            continue
+        found = getattr(backend, verb)(backend.from_numpy(x), args)
+        for one, other in zip(found, expected, strict=True):
+            assert same(one, backend.from_numpy(other))
 
 
 @pytest.mark.parametrize("preset", WEIGHT_PRESETS)

@@ -215,3 +215,20 @@ def test_dynamic_qparams_of_a_tensor(bits: int, kind: str, dtype: str) -> None:
         ours, theirs = (f.compute_dynamic_scales_and_zp(x, args) for f in (reference, upstream))
         assert_same(ours[0], theirs[0], args=args)
         assert_same(ours[1], theirs[1], args=args)
+
+
+@pytest.mark.parametrize(
+    ("fields", "shape"),
+    [
+        ({"strategy": "token"}, (0, 3, 4)),
+        ({"strategy": "token"}, (3, 0, 4)),
+        *(({"group_size": 2}, shape) for shape in ((0, 4), (2, 0), (0,), (0, 3, 4), (3, 0, 4))),
+    ],
+)
+def test_dynamic_qparams_of_nothing(fields: dict[str, Any], shape: tuple[int, ...]) -> None:
+    """Where there is no token or group, there are as many scales as upstream has: none."""
+    args = QuantizationArgs(dynamic=True, symmetric=False, **fields)
+    x = np.ones(shape, np.float32)
+    ours, theirs = (f.compute_dynamic_scales_and_zp(x, args) for f in (reference, upstream))
+    for one, other in zip(ours, theirs, strict=True):
+        assert_same(one, other, args=args)
