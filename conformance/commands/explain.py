@@ -44,9 +44,15 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
     # -1e-5, -0x1p3 and -inf are numbers, not options
     parser._negative_number_matcher = re.compile(r"^-(\d|\.\d|inf|nan)", re.IGNORECASE)
     parser.add_argument("scheme", metavar=SCHEME)
-    parser.add_argument(
-        "values", nargs="*", metavar="VALUE", help="0.3, 1e-5, 0x1.8p-2, inf, nan: of one row"
+    values = parser.add_argument(
+        "values",
+        nargs="+",
+        default=[],
+        metavar="VALUE",
+        help="0.3, 1e-5, 0x1.8p-2, inf, nan: of one row",
     )
+    # none with --weights; "*" would match nothing before an option, and so none after it
+    values.required = False
     parser.add_argument("--dtype", choices=_DTYPES, help="of the values; default: bfloat16")
     parser.add_argument("--side", choices=_SIDES, help="of the scheme; default: the first it has")
     parser.add_argument(

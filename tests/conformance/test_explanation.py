@@ -276,6 +276,14 @@ def test_the_command_shows_every_step(capsys: pytest.CaptureFixture[str]) -> Non
         assert shown in out
 
 
+def test_options_may_stand_before_the_values(capsys: pytest.CaptureFixture[str]) -> None:
+    """Between the scheme and its values, and behind them, options say the same."""
+    side, values = ["--side", "input_activations"], ["1", "-2e-1"]
+    between = run(["FP8_DYNAMIC", *side, *values], capsys)
+    assert between == run(["FP8_DYNAMIC", *values, *side], capsys)
+    assert between[0] == 0
+
+
 def test_codes_that_no_checkpoint_holds_say_so(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
