@@ -1,6 +1,7 @@
 """``QuantizationArgs``: what one tensor is quantized to (SPEC section 3)."""
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -27,8 +28,8 @@ class FrozenMapping(Mapping[str, Any]):
     __slots__ = ("_items",)
 
     def __init__(self, items: Mapping[str, Any] | None = None) -> None:
-        """Copy the items of a mapping."""
-        self._items = dict(items or {})
+        """Copy the items of a mapping, and what they hold."""
+        self._items = deepcopy(dict(items or {}))
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - values are the user's
         """The value of a key."""
@@ -263,17 +264,17 @@ def _check_bool(name: str, value: object) -> None:
         raise TypeError(f"{name}: {value!r} is not allowed; allowed: True or False")
 
 
-def _choice(name: str, value: object, allowed: tuple[str, ...]) -> str:
+def _choice(name: str, value: object, allowed: tuple[str, ...], *others: object) -> str:
     plain = getattr(value, "value", value)
     if not isinstance(plain, str):
-        raise TypeError(f"{name}: {value!r} is not allowed; allowed: {list(allowed)}")
+        raise TypeError(f"{name}: {value!r} is not allowed; allowed: {[*others, *allowed]}")
     if plain.lower() not in allowed:
-        raise ValueError(f"{name}: {value!r} is not allowed; allowed: {list(allowed)}")
+        raise ValueError(f"{name}: {value!r} is not allowed; allowed: {[*others, *allowed]}")
     return plain.lower()
 
 
 def _dynamic(value: object) -> bool | str:
-    return value if isinstance(value, bool) else _choice("dynamic", value, ("local",))
+    return value if isinstance(value, bool) else _choice("dynamic", value, ("local",), False, True)
 
 
 def _actorder(value: object) -> str | None:
@@ -281,7 +282,7 @@ def _actorder(value: object) -> str | None:
         return None
     if value is True:
         return "group"
-    return ACTORDER_ALIASES[_choice("actorder", value, tuple(ACTORDER_ALIASES))]
+    return ACTORDER_ALIASES[_choice("actorder", value, tuple(ACTORDER_ALIASES), None, False, True)]
 
 
 def _block_structure(value: object) -> tuple[int, int] | None:

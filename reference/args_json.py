@@ -1,6 +1,7 @@
 """``QuantizationArgs`` from and to JSON values, in every form that exists (SPEC section 3)."""
 
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -104,5 +105,5 @@ def _json_value(value: object) -> object:
     if isinstance(value, tuple):
         return list(value)
     if isinstance(value, Mapping):
-        return dict(value)
+        return deepcopy(dict(value))
     return value

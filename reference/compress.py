@@ -137,7 +137,7 @@ def decompress(
         unpack = unpack_fp4_from_uint8 if bits == 4 else unpack_fp6_from_uint8
         codes, zero_point = unpack(packed, packed.shape[0], packed.shape[-1] * 8 // bits), None
     elif name == "pack-quantized":
-        shape = tuple(int(n) for n in _tensor(state_dict, "weight_shape"))
+        shape = _sizes(_tensor(state_dict, "weight_shape"))
         codes = unpack_from_int32(_tensor(state_dict, "weight_packed"), args.num_bits, shape)
         if not args.symmetric and args.strategy in _PACKED_ZP_STRATEGIES:
             words = _tensor(state_dict, "weight_zero_point")
@@ -229,6 +229,15 @@ def _tensor(state_dict: Mapping[str, Array], key: str) -> Array:
     if not isinstance(value, (np.ndarray, np.generic)):
         raise TypeError(f"{key}: {value!r} is not allowed; allowed: an array")
     return np.atleast_1d(value)
+
+
+def _sizes(shape: Array) -> tuple[int, ...]:
+    if shape.dtype.kind not in "iu" or shape.ndim != 1:
+        raise ValueError(
+            f"weight_shape: {shape.dtype.name} {shape.shape} is not allowed; "
+            "allowed: integers, one for each dimension"
+        )
+    return tuple(int(n) for n in shape)
 
 
 def _check_arguments(state_dict: object, scheme: object) -> None:

@@ -57,27 +57,28 @@ def as_dtype(value: object, field: str, allowed: Collection[np.dtype]) -> np.dty
     except TypeError:
         raise TypeError(f"{field}: {value!r} is not a dtype; allowed: {names}") from None
     if dtype not in allowed:
-        raise ValueError(f"{field}: {dtype.name!r} is not a dtype for it; allowed: {names}")
+        raise ValueError(f"{field}: {_shown(dtype)!r} is not a dtype for it; allowed: {names}")
     return dtype
 
 
 def as_array(value: object, field: str, allowed: Collection[np.dtype] = WORKING_DTYPES) -> Array:
-    """An array of at least one dimension, of an allowed dtype; the data are not copied.
+    """A plain array of at least one dimension, of an allowed dtype; the data are not copied.
 
     Raises:
-        TypeError: if the value is no array, or its dtype is not allowed.
+        TypeError: if the value is no array, or has a mask, or its dtype is not allowed.
     """
-    if not isinstance(value, (np.ndarray, np.generic)):
+    masked = isinstance(value, np.ma.MaskedArray)
+    if masked or not isinstance(value, (np.ndarray, np.generic)):
         raise TypeError(
-            f"{field}: {type(value).__name__} is not a numpy array; "
+            f"{field}: {type(value).__name__} is not a numpy array{' without a mask' * masked}; "
             f"allowed: an array of {[d.name for d in allowed]}"
         )
     if value.dtype not in allowed:
         raise TypeError(
-            f"{field}: dtype {value.dtype.name} is not allowed; "
+            f"{field}: dtype {_shown(value.dtype)} is not allowed; "
             f"allowed: {[d.name for d in allowed]}"
         )
-    return np.atleast_1d(value)
+    return np.atleast_1d(np.asarray(value))
 
 
 def promote(*dtypes: np.dtype) -> np.dtype:
@@ -87,3 +88,8 @@ def promote(*dtypes: np.dtype) -> np.dtype:
     """
     wide = max(dtypes, key=lambda d: d.itemsize)
     return FLOAT32 if wide.itemsize == 2 and len(set(dtypes)) > 1 else wide
+
+
+def _shown(dtype: np.dtype) -> str:
+    """The name of a dtype, which does not tell the byte order, and the order if it is not ours."""
+    return dtype.name if dtype.isnative else f"{dtype.name} of foreign byte order"

@@ -60,7 +60,8 @@ def resolve_format(scheme: QuantizationScheme, format: str | None) -> str:
     Raises:
         ValueError: if the reference cannot write the format, or it cannot hold the weights.
     """
-    name = format or scheme.format or infer_format(scheme)
+    asked = scheme.format if format is None else format
+    name = infer_format(scheme) if asked is None else asked
     if name not in COMPRESSION_FORMATS:
         raise ValueError(f"format: {name!r} is not allowed; allowed: {list(COMPRESSION_FORMATS)}")
     if name != "dense":

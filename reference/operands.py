@@ -90,7 +90,8 @@ def _columns_to_groups(g_idx: Array | None, columns: int) -> Array | None:
     if g_idx is None:
         return None
     if not isinstance(g_idx, np.ndarray) or g_idx.dtype.kind not in "iu":
-        raise TypeError(f"g_idx: {type(g_idx).__name__} is not allowed; allowed: an integer array")
+        found = getattr(g_idx, "dtype", type(g_idx).__name__)
+        raise TypeError(f"g_idx: {found} is not allowed; allowed: an integer array")
     if g_idx.shape != (columns,):
         raise ValueError(f"g_idx: shape {g_idx.shape} is not allowed; allowed: ({columns},)")
     return None if (g_idx < 0).any() else g_idx

@@ -242,7 +242,7 @@ def _codes_of_values(x: Array, row: FloatFormat) -> Array:
 def _packed_rows(packed: Array, m: int, n: int, bits: int) -> Array:
     data = as_array(packed, "packed", (UINT8,))
     for field, size in (("m", m), ("n", n)):
-        if not isinstance(size, (int, np.integer)):
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
             raise TypeError(f"{field}: {size!r} is not allowed; allowed: an int")
     if m < 0 or n < 0 or n * bits % (8 * (3 if bits == 6 else 1)) or data.size * 8 != m * n * bits:
         raise ValueError(
@@ -262,7 +262,7 @@ def _two_dimensional(x: Array, field: str, allowed: tuple[np.dtype, ...]) -> Arr
 def _check(array: Array, field: str, num_bits: int, packed_dim: int) -> None:
     if isinstance(num_bits, bool) or not isinstance(num_bits, int) or not 1 <= num_bits <= 8:
         raise ValueError(f"num_bits: {num_bits!r} is not allowed; allowed: 1 to 8")
-    if packed_dim not in (0, 1):
+    if isinstance(packed_dim, bool) or not isinstance(packed_dim, int) or packed_dim not in (0, 1):
         raise ValueError(f"packed_dim: {packed_dim!r} is not allowed; allowed: 0 or 1")
     if array.ndim < 2:
         raise ValueError(f"{field}: shape {array.shape} is not allowed; allowed: 2-D or more")

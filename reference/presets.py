@@ -20,7 +20,7 @@ def preset_name_to_scheme(name: str, targets: Sequence[str] = ("Linear",)) -> Qu
         targets: the modules it applies to.
 
     Raises:
-        TypeError: if the name is no string.
+        TypeError: if the name is no string, or ``targets`` are no list of strings.
         ValueError: if there is no such preset; the message lists them.
 
     Source: upstream ``preset_name_to_scheme``.
@@ -34,7 +34,7 @@ def preset_name_to_scheme(name: str, targets: Sequence[str] = ("Linear",)) -> Qu
         raise ValueError(f"name: unknown preset {name!r}; allowed: {list(PRESET_SCHEMES)}")
     preset = PRESET_SCHEMES[name.upper()]
     return QuantizationScheme(
-        targets=tuple(targets),
+        targets=targets,  # type: ignore[arg-type] # normalised, and checked, there
         weights=preset.get("weights"),
         input_activations=preset.get("input_activations"),
     )

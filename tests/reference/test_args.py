@@ -317,6 +317,18 @@ def test_observer_kwargs_stay_a_mapping() -> None:
     assert kwargs.get("missing", 7) == 7
 
 
+def test_what_observer_kwargs_hold_is_copied() -> None:
+    """Neither a list that was given nor one that was written out changes the args when it grows."""
+    given_ = {"a": [1, {"b": [2]}]}
+    args = QuantizationArgs(observer_kwargs=given_)
+    before = hash(args)
+    for held in (given_["a"], args.to_dict()["observer_kwargs"]["a"]):
+        held.append(3)
+        held[1]["b"].append(4)
+        assert args.observer_kwargs == {"a": [1, {"b": [2]}]}
+        assert hash(args) == before
+
+
 def test_args_cannot_change() -> None:
     """No field can be set, none added, and observer arguments have no way to be assigned."""
     args = QuantizationArgs(observer_kwargs={"a": 1})

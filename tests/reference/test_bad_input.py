@@ -36,6 +36,7 @@ from qparity.reference import (
 from qparity.reference.formats import float_format
 
 F32, E4M3 = np.float32, ml_dtypes.float8_e4m3fn
+FOREIGN = np.dtype(F32).newbyteorder()
 X, ONE = np.ones((2, 4), F32), np.ones(1, F32)
 ROWS = np.ones((2, 1), F32)
 WORDS, BYTES, CODES = np.ones((2, 1), np.int32), np.ones((2, 3), np.uint8), np.ones((2, 2), np.int8)
@@ -61,6 +62,12 @@ def args(**fields: Any) -> Call:  # noqa: ANN401 - any field
     return lambda: QuantizationArgs(**fields)
 
 
+def averaging(constant: object) -> Call:
+    """A call of the moving average with a constant."""
+    options = QuantizationArgs(observer_kwargs={"averaging_constant": constant})
+    return lambda: minmax(X, options, (ONE, ONE))
+
+
 def shows(message: str, *words: str) -> None:
     """The message is one line and has these words and, if anything is allowed, says what."""
     assert "\n" not in message
@@ -75,6 +82,7 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ("scale_dtype: 'bfloat17'", "'bfloat16'", args(scale_dtype="bfloat17")),
     ("scale_dtype: 'torch.bfloat17'", "'bfloat16'", args(scale_dtype="torch.bfloat17")),
     ("scale_dtype: 'int32'", "'bfloat16'", args(scale_dtype=np.int32)),
+    ("scale_dtype: 'float32 of foreign byte order'", "'float32'", args(scale_dtype=FOREIGN)),
     ("scale_dtype: 'float4_e2m1fn'", "'bfloat16'", args(scale_dtype="float4_e2m1fn")),
     ("zp_dtype: 'int9'", "'int8'", args(zp_dtype="int9")),
     ("type: 'fp'", "['int', 'float']", args(type="fp")),
@@ -94,7 +102,7 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ("block_structure: (1, 1)", "None for the others", args(block_structure=[1, 1])),
     ("dynamic: False", "True", args(strategy="token")),
     ("dynamic: 'local'", "'tensor_group'", args(dynamic="local")),
-    ("dynamic: 'global'", "['local']", args(dynamic="global")),
+    ("dynamic: 'global'", "[False, True, 'local']", args(dynamic="global")),
     ("dynamic: True", "'token'", args(strategy="channel", dynamic=True)),
     ("actorder: 'columns'", "'weight'", args(actorder="columns")),
     ("actorder: 'group'", "'group', 'tensor_group'", args(actorder="group")),
@@ -158,6 +166,9 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ("strategy: 'token'", "all but 'token'", lambda: minmax(X, TOKEN)),
     ("x: shape (2, 4)", "heads", lambda: minmax(X, HEADS)),
     ("x: shape (4,)", "2-D", lambda: minmax(X[0], BLOCKS)),
+    ("averaging_constant: 2", "0 to 1", averaging(2)),
+    ("averaging_constant: nan", "0 to 1", averaging(np.nan)),
+    ("averaging_constant: 1000", "0 to 1", averaging(10**400)),
     ("state: float32 (2, 1)", "float32 (1,)", lambda: minmax(X, TENSOR, (ONE, ROWS))),
     ("shape: (2, -3)", "0 or more", lambda: unpack_from_int32(WORDS, 4, (2, -3))),
     ("shape: (2.5, 8)", "0 or more", lambda: unpack_from_int32(WORDS, 4, (2.5, 8))),  # type: ignore[arg-type]
@@ -188,6 +199,8 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ("num_bits: 9", "1 to 8", lambda: pack_to_int32(CODES, 9)),
     ("num_bits: True", "1 to 8", lambda: pack_to_int32(CODES, True)),
     ("packed_dim: 2", "0 or 1", lambda: pack_to_int32(CODES, 4, 2)),
+    ("packed_dim: True", "0 or 1", lambda: unpack_from_int32(WORDS, 4, (2, 8), True)),
+    ("packed_dim: 1.0", "0 or 1", lambda: pack_to_int32(CODES, 4, 1.0)),  # type: ignore[arg-type]
     ("value: 9 to 9", "-8 to 7", lambda: pack_to_int32(CODES * np.int8(9), 4)),
     ("value: shape (2,)", "2-D or more", lambda: pack_to_int32(CODES[0], 4)),
     ("packed: shape (2, 1)", "(2, 2)", lambda: unpack_from_int32(WORDS, 4, (2, 9))),
@@ -210,6 +223,17 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ("weight: missing", "an array", lambda: compress({}, W4A16)),
     ("weight_zero_point: missing", "an array", lambda: compress(WEIGHT, W4A16_ASYM)),
     ("format: 'zip'", "'pack-quantized'", lambda: compress(WEIGHT, W4A16, "zip")),
+    ("format: ''", "'pack-quantized'", lambda: compress(WEIGHT, W4A16, "")),
+    (
+        "weight_shape: float64 (2,)",
+        "integers",
+        lambda: decompress(PACKED | {"weight_shape": np.array([2.5, 128])}, W4A16),
+    ),
+    (
+        "weight_shape: int64 (1, 2)",
+        "one for each dimension",
+        lambda: decompress(PACKED | {"weight_shape": np.array([[2, 128]])}, W4A16),
+    ),
     ("scale_dtype: None", "'uint8'", lambda: compress(WEIGHT, FP4_OF_32)),
     (
         "weight_global_scale",
@@ -232,7 +256,8 @@ TYPE_ERRORS: list[tuple[str, str, Call]] = [
     ("type: 1", "['int', 'float']", args(type=1)),
     ("symmetric: 1", "True or False", args(symmetric=1)),
     ("group_size: '128'", "an int", args(group_size="128")),
-    ("dynamic: 1", "['local']", args(dynamic=1)),
+    ("dynamic: 1", "[False, True, 'local']", args(dynamic=1)),
+    ("actorder: 1", "[None, False, True, 'weight'", args(actorder=1)),
     ("scale_dtype: 3", "'bfloat16'", args(scale_dtype=3)),
     ("observer: 3", "a string", args(observer=3)),
     ("observer_kwargs: [1]", "a mapping", args(observer_kwargs=[1])),
@@ -241,6 +266,11 @@ TYPE_ERRORS: list[tuple[str, str, Call]] = [
     ("targets: 'Linear'", "a list of strings", lambda: QuantizationScheme("Linear")),  # type: ignore[arg-type]
     ("weights: 3", "QuantizationArgs", lambda: QuantizationScheme(("L",), 3)),  # type: ignore[arg-type]
     ("name: 3", "'W4A16'", lambda: preset_name_to_scheme(3)),  # type: ignore[arg-type]
+    ("targets: 'Linear'", "a list", lambda: preset_name_to_scheme("W4A16", "Linear")),
+    ("x: dtype float32 of foreign", "'float32'", lambda: minmax(X.astype(FOREIGN), TENSOR)),
+    ("x: MaskedArray is not", "'float32'", lambda: minmax(np.ma.array(X, mask=X > 0), TENSOR)),
+    ("averaging_constant: 'x'", "a number", averaging("x")),
+    ("averaging_constant: True", "a number", averaging(True)),
     ("x: list", "'bfloat16'", lambda: quantize([1.0], ONE, None, TENSOR)),  # type: ignore[arg-type]
     ("x: dtype int64", "'bfloat16'", lambda: quantize(np.ones(3, np.int64), ONE, None, TENSOR)),
     ("x: dtype int8", "'bfloat16'", lambda: minmax(CODES, TENSOR)),
@@ -254,7 +284,7 @@ TYPE_ERRORS: list[tuple[str, str, Call]] = [
     ),
     ("global_scale: float", "'float32'", lambda: quantize(X, ONE, None, TENSOR, global_scale=2.0)),  # type: ignore[arg-type]
     ("g_idx: list", "integer", lambda: quantize(X, ROWS, None, PAIRS, g_idx=[0, 0, 1, 1])),  # type: ignore[arg-type]
-    ("g_idx", "integer", lambda: quantize(X, ROWS, None, PAIRS, g_idx=np.ones(4, F32))),
+    ("g_idx: float32", "integer", lambda: quantize(X, ROWS, None, PAIRS, g_idx=np.ones(4, F32))),
     ("args: {}", "QuantizationArgs", lambda: quantize(X, ONE, None, {})),  # type: ignore[arg-type]
     ("args: None", "QuantizationArgs", lambda: dequantize(X, ONE)),
     *(
@@ -272,6 +302,7 @@ TYPE_ERRORS: list[tuple[str, str, Call]] = [
     ("state: array", "two arrays", lambda: minmax(X, TENSOR, ONE)),  # type: ignore[arg-type]
     ("state: (array", "two arrays", lambda: static_minmax(X, TENSOR, (ONE,))),  # type: ignore[arg-type]
     ("scale_data: 'e4m3'", "a FloatFormat", lambda: generate_gparam(ONE, ONE, scale_data="e4m3")),  # type: ignore[arg-type]
+    ("m: True", "an int", lambda: unpack_fp4_from_uint8(BYTES, True, 6)),
     ("m: '2'", "an int", lambda: unpack_fp4_from_uint8(BYTES, "2", 6)),  # type: ignore[arg-type]
     ("n: 4.0", "an int", lambda: unpack_fp6_from_uint8(BYTES, 2, 4.0)),  # type: ignore[arg-type]
     ("scheme: None", "a QuantizationScheme", lambda: compress(WEIGHT, None)),  # type: ignore[arg-type]
@@ -383,6 +414,69 @@ def test_an_empty_tensor_has_no_range(call: Callable[..., object]) -> None:
     """What needs a minimum says that there is none, by the shape."""
     with pytest.raises(ValueError, match=r"x: shape \(0, 4\) is empty and has no range; allowed: "):
         call(np.ones((0, 4), F32), TENSOR)
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "ranges"),
+    [
+        (CHANNEL, (0, 4), (0, 1)),
+        (PAIRS, (0, 4), (0, 2)),
+        (PAIRS, (2, 0), (2, 0)),
+        (PAIRS, (0,), (1, 0)),
+        (BLOCKS, (0, 4), (0, 2)),
+        (HEADS, (1, 0, 2, 4), (0, 1, 1)),
+    ],
+    ids=["channel", "group", "no columns", "nothing", "block", "attn_head"],
+)
+def test_no_units_have_no_ranges(
+    options: QuantizationArgs, shape: tuple[int, ...], ranges: tuple[int, ...]
+) -> None:
+    """Where no unit lacks an element, since there is no unit, the ranges are as many: none."""
+    empty = np.ones(shape, F32)
+    for observe in (minmax, static_minmax, memoryless_minmax):
+        for found in observe(empty, options):
+            assert (found.shape, found.dtype) == (ranges, F32)
+    scale, zero_point = calculate_qparams(*minmax(empty, options), options)
+    assert scale.shape == zero_point.shape == ranges
+
+
+@pytest.mark.parametrize(
+    ("call", "shape"),
+    [
+        (lambda x: minmax(x, CHANNEL), (2, 0)),
+        (lambda x: minmax(x, CHANNEL), (0,)),
+        (lambda x: minmax(x, HEADS), (2, 0, 4)),
+        (lambda x: compute_dynamic_scales_and_zp(x, TOKEN), (2, 0)),
+        (lambda x: compute_dynamic_scales_and_zp(x, TOKEN), (2, 2, 0)),
+    ],
+)
+def test_a_unit_without_elements_has_no_range(
+    call: Callable[[Any], object], shape: tuple[int, ...]
+) -> None:
+    """A row, token or head that is there, but has no element, is refused."""
+    with pytest.raises(ValueError, match="is empty and has no range") as raised:
+        call(np.ones(shape, F32))
+    shows(str(raised.value), f"x: shape {shape} ", "allowed: >= 1 element")
+
+
+class Columns(np.ndarray):
+    """An array whose reductions take other arguments, as those of ``np.matrix`` do."""
+
+    def min(self) -> object:  # type: ignore[override]
+        """The least one."""
+        return super().min()
+
+
+def test_a_subclass_is_read_as_the_array_it_is() -> None:
+    """Methods that a subclass has replaced are not used, and plain arrays come back."""
+    plain = np.array([[1, -2, 3, 4]], F32)
+    for found, expected in zip(
+        minmax(plain.view(Columns), TENSOR), minmax(plain, TENSOR), strict=True
+    ):
+        assert type(found) is np.ndarray
+        assert (found == expected).all()
+    codes = quantize(plain.view(Columns), ONE, None, TENSOR)
+    assert type(codes) is np.ndarray
 
 
 def test_empty_codes_are_packed_into_nothing() -> None:
