@@ -9,6 +9,7 @@ from rich.table import Table
 
 from .explain_case import lines_of, to_json
 from .outcome import Outcome, proof_of
+from .report_file import STATUSES
 from .verify import Report
 
 __all__ = ["print_report", "report_to_json"]
@@ -72,7 +73,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "environment": report.environment,
         "checks": [_check_to_json(outcome) for outcome in report.outcomes],
         "notes": report.notes,
-        "summary": report.counts | {"exit_code": report.exit_code},
+        "summary": dict.fromkeys(STATUSES, 0) | report.counts | {"exit_code": report.exit_code},
     }
 
 
