@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from .args import QuantizationArgs
-from .arithmetic import cast
-from .dtypes import BFLOAT16, E4M3, E5M2, UINT8, WORKING_DTYPES, Array, as_array
+from .arithmetic import cast, quiet
+from .dtypes import BFLOAT16, E4M3, E5M2, INT8, UINT8, WORKING_DTYPES, Array, as_array
 from .infer_format import resolve_format
 from .mx import mx_code, scale_of_mx_code
 from .packing import (
@@ -30,6 +30,7 @@ _MX_FORMATS = ("mxfp4-pack-quantized", "mxfp6-pack-quantized", "mxfp8-quantized"
 _PACKED_ZP_STRATEGIES = ("group", "channel")
 
 
+@quiet
 def compress(
     state_dict: Mapping[str, Array], scheme: QuantizationScheme, format: str | None = None
 ) -> StateDict:
@@ -66,7 +67,7 @@ def compress(
     args = scheme.weights
     _check_suits(name, args)
     global_scale = _global_scale(state_dict, args, name)
-    weight, scale = _tensor(state_dict, "weight"), _tensor(state_dict, "weight_scale")
+    weight, scale = (as_array(_tensor(state_dict, key), key) for key in ("weight", "weight_scale"))
     zero_point = state_dict.get("weight_zero_point")
     rest = {key: value for key, value in state_dict.items() if key != "weight"}
     if name in _PACKED_FLOAT_BITS:
@@ -85,8 +86,9 @@ def compress(
         rest["weight_packed"] = pack_to_int32(codes, args.num_bits)
         rest["weight_shape"] = np.array(weight.shape, np.int64)
         if not args.symmetric and args.strategy in _PACKED_ZP_STRATEGIES:
-            asymmetric = _tensor(state_dict, "weight_zero_point")
-            rest["weight_zero_point"] = pack_to_int32(asymmetric, args.num_bits, packed_dim=0)
+            key = "weight_zero_point"
+            asymmetric = as_array(_tensor(state_dict, key), key, (INT8,))
+            rest[key] = pack_to_int32(asymmetric, args.num_bits, packed_dim=0)
     elif name in _FP4_FORMATS:
         rest["weight_packed"] = pack_fp4_to_uint8(codes)
     elif name in _PACKED_FLOAT_BITS:
@@ -97,6 +99,7 @@ def compress(
     return _without_symmetric_zero_points(rest, scheme)
 
 
+@quiet
 def decompress(
     state_dict: Mapping[str, Array], scheme: QuantizationScheme, format: str | None = None
 ) -> StateDict:
@@ -160,7 +163,6 @@ def decompress(
 
 def _stored_scale(scale: Array, args: QuantizationArgs, name: str) -> Array:
     """The scale as it lies on disk."""
-    scale = as_array(scale, "weight_scale")
     if args.is_mx:
         return mx_code(scale)
     nvfp4 = E4M3 if name == "nvfp4-pack-quantized" else None

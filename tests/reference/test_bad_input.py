@@ -308,6 +308,12 @@ TYPE_ERRORS: list[tuple[str, str, Call]] = [
     ("scheme: None", "a QuantizationScheme", lambda: compress(WEIGHT, None)),  # type: ignore[arg-type]
     ("scheme: None", "a QuantizationScheme", lambda: infer_format(None)),  # type: ignore[arg-type]
     ("state_dict: None", "a mapping", lambda: decompress(None, W4A16)),  # type: ignore[arg-type]
+    ("weight: dtype int8", "'bfloat16'", lambda: compress(WEIGHT | {"weight": CODES}, W4A16)),
+    (
+        "weight_zero_point: dtype float16",
+        "['int8']",
+        lambda: compress(WEIGHT | {"weight_zero_point": ROWS.astype(np.float16)}, W4A16_ASYM),
+    ),
     (
         "weight_packed: [1]",
         "an array",

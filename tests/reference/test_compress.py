@@ -148,3 +148,10 @@ def test_mx_scales_are_codes_of_exponents() -> None:
     assert stored["weight_scale"].tolist() == [[0], [0], [127], [254], [255]]
     read = decompress(stored, scheme)["weight_scale"].astype(np.float64)
     assert read.tolist() == [[2.0**-127], [2.0**-127], [1.0], [2.0**127], [np.inf]]
+
+
+def test_scales_that_overflow_raise_no_warning() -> None:
+    """A stored scale beyond bfloat16 is read as infinity, quietly."""
+    scheme = scheme_of(num_bits=4, type="float", group_size=16, scale_dtype="float64")
+    tensors = {"weight": np.ones((1, 16)), "weight_scale": np.array([[1e300]])}
+    assert decompress(compress(tensors, scheme), scheme)["weight_scale"] == [[np.inf]]
