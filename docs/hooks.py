@@ -43,6 +43,7 @@ NAV: list[tuple[str, list[tuple[str, str]]]] = [
             ("Laws", "laws.md"),
             ("Property tests", "property-tests.md"),
             ("Any language", "any-language.md"),
+            ("Known failures", "known-failures.md"),
         ],
     ),
     (

@@ -1,12 +1,15 @@
 """Failures that are known are accepted, as long as they are there; and no others."""
 
 import json
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from qparity.conformance.case import Case
 from qparity.conformance.case_file import save_case
 from qparity.conformance.cli import main
 from qparity.conformance.known import (
@@ -203,3 +206,17 @@ def test_a_case_file_travels_with_its_entry(file: Path, tmp_path: Path) -> None:
         path.rename(moved / path.name)
     entry = load_known(moved / file.name)[0]
     assert json.loads((moved / entry.witness).read_text())["op"] == load_witness(entry).op == OP
+
+
+def test_the_page_shows_an_entry_that_is_accepted(tmp_path: Path) -> None:
+    """The entry of the guide has every field, each in its table, and accepts what it describes."""
+    page = (Path(__file__).parents[2] / "docs" / "known-failures.md").read_text()
+    (entry,) = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "known.toml").write_text(entry)
+    (known,) = load_known(tmp_path / "known.toml")
+    names = [field.name for field in fields(known) if field.name != "folder"]
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == names
+    args = QuantizationArgs(strategy="channel")
+    case = Case("quantize", {"x": np.ones((1, 1), np.float32), "args": args})
+    assert known.matches(case, "int8 float32")
+    assert not known.matches(case, "int8 float16")
