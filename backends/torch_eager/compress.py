@@ -14,7 +14,13 @@ from qparity.reference import (
 
 from .dtypes import FLOAT8, WORKING, as_tensor, cast
 from .mx import mx_code, scale_of_mx_code
-from .packing import pack_to_int32, unpack_fp4_from_uint8, unpack_fp6_from_uint8, unpack_from_int32
+from .packing import (
+    pack_to_int32,
+    sizes_of,
+    unpack_fp4_from_uint8,
+    unpack_fp6_from_uint8,
+    unpack_from_int32,
+)
 from .quantize import dequantize, quantize
 from .quantize_and_pack import quantize_and_pack
 from .rounding import round_to_quantized_type_dtype
@@ -135,7 +141,7 @@ def decompress(
         unpack = unpack_fp4_from_uint8 if bits == 4 else unpack_fp6_from_uint8
         codes = unpack(packed, packed.shape[0], packed.shape[-1] * 8 // bits)
     elif name == "pack-quantized":
-        shape = tuple(int(n) for n in _tensor(state_dict, "weight_shape"))
+        shape = sizes_of(_tensor(state_dict, "weight_shape"), "weight_shape")
         codes = unpack_from_int32(_tensor(state_dict, "weight_packed"), args.num_bits, shape)
         if not args.symmetric and args.strategy in PACKED_ZP_STRATEGIES:
             words = _tensor(state_dict, "weight_zero_point")
@@ -158,7 +164,8 @@ def decompress(
 
 def format_of(scheme: QuantizationScheme, asked: str | None) -> str:
     """The compression format: the one asked for, that of the scheme, or the inferred one."""
-    name = asked or scheme.format or infer_format(scheme)
+    asked = scheme.format if asked is None else asked
+    name = infer_format(scheme) if asked is None else asked
     if name not in FORMATS:
         raise ValueError(f"format: {name!r} is not allowed; allowed: {list(FORMATS)}")
     if name != "dense" and isinstance(scheme.weights, FormatArgs):

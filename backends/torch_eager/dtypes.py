@@ -43,6 +43,8 @@ def as_dtype(dtype: npt.DTypeLike, field: str, allowed: Collection[torch.dtype])
         ValueError: if the field may not have it.
     """
     try:
+        if dtype is None:
+            raise TypeError("numpy reads it as float64")
         known = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"{field}: {dtype!r} is no dtype; allowed: {_names(allowed)}") from None

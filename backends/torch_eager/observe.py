@@ -91,7 +91,8 @@ def minmax(x: torch.Tensor, args: QuantizationArgs, state: Range | None = None) 
     Raises:
         TypeError: if ``x`` has another dtype.
         ValueError: if the strategy is ``token``, the rank or columns of ``x`` do not fit, what is
-            to have a range has no element, or the state is not of the shape and dtype of the range.
+            to have a range has no element, c is not 0 to 1, or the state is not of the shape and
+            dtype of the range.
 
     Source: SPEC section 5; observers ``minmax``, ``static_minmax`` and ``memoryless_minmax``.
     """
@@ -100,6 +101,10 @@ def minmax(x: torch.Tensor, args: QuantizationArgs, state: Range | None = None) 
         return lo, hi
     before_lo, before_hi = _matching(state, lo)
     constant_of = args.observer_kwargs.get("averaging_constant", 0.01)
+    if isinstance(constant_of, bool) or not isinstance(constant_of, (int, float)):
+        raise TypeError(f"averaging_constant: {constant_of!r} is not allowed; allowed: a number")
+    if not 0 <= constant_of <= 1:
+        raise ValueError(f"averaging_constant: {constant_of!r} is not allowed; allowed: 0 to 1")
     return _average(before_lo, lo, constant_of), _average(before_hi, hi, constant_of)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import prod
 
+import numpy as np
 import torch
 
 from qparity.reference import FLOAT4_E2M1FN, FLOAT6_E2M3FN, FloatFormat
@@ -85,7 +86,7 @@ def unpack_from_int32(
     """
     packed = as_tensor(packed, "packed", (torch.int32,))
     _check(packed, "packed", num_bits, packed_dim)
-    sizes = tuple(int(n) for n in shape)
+    sizes = sizes_of(shape, "shape")
     axis = len(sizes) - 2 + packed_dim
     needed = tuple(-(-n * num_bits // _WORD) if i == axis else n for i, n in enumerate(sizes))
     if tuple(packed.shape) != needed:
@@ -242,10 +243,25 @@ def _values_of_codes(codes: torch.Tensor, row: FloatFormat, dtype: torch.dtype) 
     return table.index_select(0, codes.reshape(-1).to(torch.int32)).reshape(codes.shape)
 
 
+def sizes_of(shape: Sequence[int] | torch.Tensor, field: str) -> tuple[int, ...]:
+    """A shape as integers; a tensor of them is read at once.
+
+    Raises:
+        ValueError: if there is anything but integers of 0 or more.
+    """
+    sizes = shape.tolist() if isinstance(shape, (torch.Tensor, np.ndarray)) else shape
+    whole = isinstance(sizes, (list, tuple)) and all(
+        isinstance(n, (int, np.integer)) for n in sizes
+    )
+    if not whole or any(n < 0 for n in sizes):
+        raise ValueError(f"{field}: {sizes!r} is not allowed; allowed: sizes of 0 or more")
+    return tuple(int(n) for n in sizes)
+
+
 def _check(tensor: torch.Tensor, field: str, num_bits: int, packed_dim: int) -> None:
     if isinstance(num_bits, bool) or not isinstance(num_bits, int) or not 1 <= num_bits <= 8:
         raise ValueError(f"num_bits: {num_bits!r} is not allowed; allowed: 1 to 8")
-    if packed_dim not in (0, 1):
+    if isinstance(packed_dim, bool) or not isinstance(packed_dim, int) or packed_dim not in (0, 1):
         raise ValueError(f"packed_dim: {packed_dim!r} is not allowed; allowed: 0 or 1")
     if tensor.ndim < 2:
         raise ValueError(

@@ -493,6 +493,46 @@ def test_errors_name_the_field(backend: TorchBackend) -> None:
         backend.compress({"weight": x}, preset_name_to_scheme("W8A8"))
 
 
+def averaging(backend: TorchBackend, constant: object) -> object:
+    """A moving average by a constant."""
+    x, one = torch.ones(2, 4), torch.ones(1)
+    args = QuantizationArgs(observer_kwargs={"averaging_constant": constant})
+    return backend.minmax(x, args, (one, one))
+
+
+def decompressed(backend: TorchBackend, shape: object, form: str | None = None) -> object:
+    """W4A16 of two rows, read back by a shape and a format."""
+    scheme = preset_name_to_scheme("W4A16")
+    state = {"weight": torch.ones(2, 128), "weight_scale": torch.ones(2, 1)}
+    stored = backend.compress(state, scheme, form)
+    return backend.decompress(stored | {"weight_shape": torch.tensor(shape)}, scheme)
+
+
+WORDS = torch.ones((2, 1), dtype=torch.int32)
+NOT_REPAIRED: dict[str, Callable[[Any], object]] = {
+    "dtype: None": lambda b: b.round_to_quantized_type_dtype(torch.ones(2), None),
+    "shape: (2.5, 8)": lambda b: b.unpack_from_int32(WORDS, 4, (2.5, 8)),
+    "shape: (2, -3)": lambda b: b.unpack_from_int32(WORDS, 4, (2, -3)),
+    "shape: None": lambda b: b.unpack_from_int32(WORDS, 4, None),
+    "packed_dim: True": lambda b: b.unpack_from_int32(WORDS, 4, (2, 8), True),
+    "packed_dim: 1.0": lambda b: b.unpack_from_int32(WORDS, 4, (2, 8), 1.0),
+    "weight_shape: [2.5, 128.0]": lambda b: decompressed(b, [2.5, 128]),
+    "weight_shape: [[2, 128]]": lambda b: decompressed(b, [[2, 128]]),
+    "format: ''": lambda b: decompressed(b, [2, 128], ""),
+    "averaging_constant: 2": lambda b: averaging(b, 2),
+    "averaging_constant: nan": lambda b: averaging(b, math.nan),
+    "averaging_constant: True": lambda b: averaging(b, True),
+    "averaging_constant: 'x'": lambda b: averaging(b, "x"),
+}
+
+
+@pytest.mark.parametrize("named", NOT_REPAIRED)
+def test_what_the_reference_refuses_is_not_repaired(named: str, backend: TorchBackend) -> None:
+    """Neither numpy's reading of None nor int() makes something of what is nothing."""
+    with pytest.raises((TypeError, ValueError), match=re.escape(named)):
+        NOT_REPAIRED[named](backend)
+
+
 @pytest.mark.parametrize("name", WORKING)
 @pytest.mark.parametrize("shape", [(0, 4), (4, 0), (0,), (0, 2, 4), (2, 0, 4), (2, 2, 0)])
 def test_ranges_of_nothing_are_those_of_the_reference(
