@@ -113,9 +113,8 @@ def minmax(x: Array, args: QuantizationArgs, state: Range | None = None) -> Rang
 
     Raises:
         TypeError: if ``x`` has another dtype.
-        ValueError: if the strategy is ``token``, the rank or columns of ``x`` do not fit, what is
-            to have a range has no element, c is not 0 to 1, or the state is not of the shape and
-            dtype of the range.
+        ValueError: if the strategy is ``token``, ``x`` is empty, its rank or columns do not fit,
+            c is not 0 to 1, or the state is not of the shape and dtype of the range.
 
     Source: SPEC section 5; observers ``minmax``, ``static_minmax`` and ``memoryless_minmax``.
 
@@ -136,11 +135,11 @@ def minmax(x: Array, args: QuantizationArgs, state: Range | None = None) -> Rang
 
 def _range(x: Array, args: QuantizationArgs) -> Range:
     x, args = as_array(x, "x"), as_args(args)
+    _not_empty(x, tuple(range(x.ndim)))
     rows = x.reshape(1, -1) if x.ndim == 1 else x
     if args.strategy == "tensor":
         return _of_tensor(x)
     if args.strategy == "channel":
-        _not_empty(x, (-1,))
         return extremes(rows, -1, keepdims=True)
     if args.strategy in ("group", "tensor_group"):
         return extremes(split_groups(rows, args.group_size), -1)
@@ -166,7 +165,7 @@ def _of_heads(x: Array) -> Range:
             "allowed: (..., heads, tokens, head_dim)"
         )
     others = tuple(axis for axis in range(x.ndim) if axis != x.ndim - 3)
-    lo, hi = extremes(_not_empty(x, others), others)
+    lo, hi = extremes(x, others)
     return lo.reshape(-1, 1, 1), hi.reshape(-1, 1, 1)
 
 

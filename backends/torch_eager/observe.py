@@ -90,9 +90,8 @@ def minmax(x: torch.Tensor, args: QuantizationArgs, state: Range | None = None) 
 
     Raises:
         TypeError: if ``x`` has another dtype.
-        ValueError: if the strategy is ``token``, the rank or columns of ``x`` do not fit, what is
-            to have a range has no element, c is not 0 to 1, or the state is not of the shape and
-            dtype of the range.
+        ValueError: if the strategy is ``token``, ``x`` is empty, its rank or columns do not fit,
+            c is not 0 to 1, or the state is not of the shape and dtype of the range.
 
     Source: SPEC section 5; observers ``minmax``, ``static_minmax`` and ``memoryless_minmax``.
     """
@@ -115,11 +114,11 @@ def _average(before: torch.Tensor, now: torch.Tensor, weight: float) -> torch.Te
 
 def _range(x: torch.Tensor, args: QuantizationArgs) -> Range:
     x = as_tensor(x, "x")
+    _not_empty(x, tuple(range(x.ndim)))
     rows = x.reshape(1, -1) if x.ndim == 1 else x
     if args.strategy == "tensor":
         return _of_tensor(x)
     if args.strategy == "channel":
-        _not_empty(x, (-1,))
         return _extremes(rows, (-1,), keepdim=True)
     if args.strategy in GROUPS:
         return _extremes(split_groups(rows, args.group_size), (-1,))
@@ -145,7 +144,7 @@ def _of_heads(x: torch.Tensor) -> Range:
             "allowed: (..., heads, tokens, head_dim)"
         )
     others = tuple(axis for axis in range(x.ndim) if axis != x.ndim - 3)
-    lo, hi = _extremes(_not_empty(x, others), others)
+    lo, hi = _extremes(x, others)
     return lo.reshape(-1, 1, 1), hi.reshape(-1, 1, 1)
 
 

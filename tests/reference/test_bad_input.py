@@ -423,27 +423,22 @@ def test_an_empty_tensor_has_no_range(call: Callable[..., object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "shape", "ranges"),
+    ("options", "shape", "scales"),
     [
-        (CHANNEL, (0, 4), (0, 1)),
         (PAIRS, (0, 4), (0, 2)),
         (PAIRS, (2, 0), (2, 0)),
-        (PAIRS, (0,), (1, 0)),
-        (BLOCKS, (0, 4), (0, 2)),
-        (HEADS, (1, 0, 2, 4), (0, 1, 1)),
+        (PAIRS, (0,), (0,)),
+        (TOKEN, (0, 4), (0, 1)),
+        (TOKEN, (2, 0, 4), (2, 0, 1)),
     ],
-    ids=["channel", "group", "no columns", "nothing", "block", "attn_head"],
+    ids=["no rows", "no columns", "nothing", "no token", "no token of two"],
 )
-def test_no_units_have_no_ranges(
-    options: QuantizationArgs, shape: tuple[int, ...], ranges: tuple[int, ...]
+def test_no_units_have_no_scales(
+    options: QuantizationArgs, shape: tuple[int, ...], scales: tuple[int, ...]
 ) -> None:
-    """Where no unit lacks an element, since there is no unit, the ranges are as many: none."""
-    empty = np.ones(shape, F32)
-    for observe in (minmax, static_minmax, memoryless_minmax):
-        for found in observe(empty, options):
-            assert (found.shape, found.dtype) == (ranges, F32)
-    scale, zero_point = calculate_qparams(*minmax(empty, options), options)
-    assert scale.shape == zero_point.shape == ranges
+    """Where no unit lacks an element, since there is no unit, there are as many scales: none."""
+    for found in compute_dynamic_scales_and_zp(np.ones(shape, F32), options):
+        assert found.shape == scales
 
 
 @pytest.mark.parametrize(
