@@ -3,9 +3,9 @@
 import triton
 import triton.language as tl
 
-from .arithmetic import magnitude_bits, prepare_divisor, quotient, to_dtype, widen
+from .arithmetic import magnitude_bits, pairs_to_dtype, prepare_divisor, quotient, widen
 from .codes import encode_e4m3, encode_int
-from .compress_kernels import INT
+from .encode_kernels import INT
 from .given_kernels import given_scale, prepare_given, store_scale
 from .scales import scale_and_zero_point
 
@@ -102,10 +102,10 @@ def compress_blocks(
         k, divisor, r = prepare_divisor(scale, DIVISION)
     y = quotient(x, k[:, None], tl.broadcast_to(divisor[:, None], x.shape), r[:, None], DIVISION)
     # to the working dtype
-    y = to_dtype(y, Y)
+    y = pairs_to_dtype(y, Y)
     if HAS_ZP:
         # to the working dtype
-        y = to_dtype(y + zero_point[:, None], Y)
+        y = pairs_to_dtype(y + zero_point[:, None], Y)
     if not GIVEN:
         # the zero-point is added to -0.0 too
         y = y + 0.0

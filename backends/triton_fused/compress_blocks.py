@@ -6,13 +6,13 @@ import triton
 from qparity.reference import QuantizationArgs
 
 from .block_kernels import compress_blocks
-from .compress_kernels import SMALL_FLOAT
 from .compress_units import (
     constants_of_quotient,
     constants_of_scale,
     dtype_of_scale,
     pointers_of,
 )
+from .encode_kernels import SMALL_FLOAT
 from .given import Given
 from .plan import TRITON_DTYPES, format_constants
 from .scales import E4M3_SCALE, NO_GLOBAL
@@ -68,6 +68,7 @@ def fused_blocks(
         **{key: quotient_of[key] for key in ("GIVEN", "Y", "DIVISION")},
         STORE_CODE=coded,
         num_warps=8,
+        maxnreg=80 if x.itemsize == 2 else None,
         enable_fp_fusion=False,
     )
     return {"codes": codes, "scale": scale.view(torch.float8_e4m3fn) if coded else scale}

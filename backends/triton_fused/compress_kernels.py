@@ -3,39 +3,34 @@
 import triton
 import triton.language as tl
 
-from .arithmetic import (
-    CORRECTED,
-    INTERPRETED,
-    magnitude_bits,
-    pairs_to_dtype,
-    prepare_divisor,
-    quotient,
-    to_dtype,
-    widen,
-)
-from .codes import encode_e2, encode_e4m3, encode_float, encode_int, encode_steps, stored
-from .given_kernels import given_scale, prepare_given, store_scale
+from .arithmetic import INTERPRETED, magnitude_bits, reciprocal, to_dtype, widen
+from .codes import stored
+from .encode_kernels import FINITE, INT, NEAR, NOTHING, SMALL_FLOAT, codes_of
+from .given_kernels import given_scale, store_scale
+from .pair_kernels import loaded_pairs, numbers_of_pairs, range_of_pairs, words_of_pairs
 from .scales import (
     E4M3_SCALE,
     GIVEN_GLOBAL,
     MADE_GLOBAL,
     NO_GLOBAL,
     global_scale_of,
+    quotient_of_e4m3,
     scale_and_zero_point,
 )
-from .word_kernels import piece_of_eight, words_of_32, words_of_rows
-
-INT = tl.constexpr(0)
-SMALL_FLOAT = tl.constexpr(1)
-E4M3 = tl.constexpr(2)
+from .word_kernels import (
+    codes_within,
+    joined_words,
+    piece_of_eight,
+    words_of_codes,
+    words_of_rows,
+    zeros_but,
+)
 
 WORDS = tl.constexpr(0)  # codes packed into int32 words
 BYTES = tl.constexpr(1)  # a code in a byte
 SCALES = tl.constexpr(2)  # no codes
 
-MOST_PARTIALS = tl.constexpr(512)
-LARGEST = tl.constexpr(3.4028234663852886e38)
-FAR = tl.constexpr(2.0**26)  # beyond all codes, as ``encode_steps`` wants it
+PARTIALS = tl.constexpr(256)
 
 
 @triton.jit
@@ -44,55 +39,20 @@ def partial_amax(x_ptr, partial_ptr, n, BLOCK: tl.constexpr, STEPS: tl.constexpr
     index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     largest = tl.zeros([BLOCK], tl.int32)
     # all programs go through the tensor together: its end is read last, and is found in the cache
-    for _ in range(STEPS):
+    for _ in tl.range(STEPS, loop_unroll_factor=2):
         x = tl.load(x_ptr + index, mask=index < n, other=0.0)
         largest = tl.maximum(largest, magnitude_bits(widen(x)))
-        index += tl.num_programs(0).to(tl.int64) * BLOCK
+        index += PARTIALS * BLOCK
     tl.store(partial_ptr + tl.program_id(0), tl.max(largest, axis=0))
 
 
 @triton.jit
-def quotient_of_e4m3(scale, whole):
-    """``scale / whole``, a number of 4 bits over one from 2^-60 to 2^100."""
-    if INTERPRETED:
-        s = tl.div_rn(scale, tl.zeros(scale.shape, tl.float32) + whole)
-    else:
-        r = tl.div_rn(tl.full([], 1.0, tl.float32), whole)
-        y = scale * r
-        s = tl.fma(tl.fma(y, -whole, scale), r, y)
-    return s
-
-
-@triton.jit
-def brought_near(x, s, k):
-    """k * x, for the codes of x / s: what is too small for any is 0, infinite is the largest."""
-    x = tl.minimum(tl.maximum(x, -LARGEST), LARGEST)
-    # |x| / s <= 2^-150, which rounds to 0; of all numbers that are compared with x, s is exact
-    return tl.where(tl.abs(x) * 2.0**60 <= s * 2.0**-90, 0.0, x) * k
-
-
-@triton.jit
-def tamed(x, s, k, zero_point):
-    """k * x, of which the code is made with k * s; or with 1, of an s that is inf or NaN.
-
-    What has no quotient becomes what is 0 once the zero-point is added; what is infinite, a number
-    whose quotient is beyond all codes.
-    """
-    nan = (x - x != 0.0) | (s != s)
-    far = tl.abs(s * k) * FAR
-    near = tl.minimum(tl.maximum(x * k, -far), far)
-    near = tl.where(x == x, near, -zero_point * (s * k))
-    return tl.where(tl.abs(s) < float("inf"), near, tl.where(nan, -zero_point, 0.0))
-
-
-@triton.jit
-def amax_of_partials(partial_ptr, count, MOST: tl.constexpr):
+def amax_of_partials(partial_ptr):
     """The largest of the partial maxima, as bits."""
-    lane = tl.arange(0, MOST)
-    return tl.max(tl.load(partial_ptr + lane, mask=lane < count, other=0), axis=0)
+    return tl.max(tl.load(partial_ptr + tl.arange(0, PARTIALS)), axis=0)
 
 
-@triton.jit(do_not_specialize=["n_units", "units_per_row", "rows", "n_partials", "extent"])
+@triton.jit(do_not_specialize=["n_units", "units_per_row", "rows", "extent"])
 def compress_units(
     x_ptr,
     codes_ptr,
@@ -109,7 +69,6 @@ def compress_units(
     length,
     stride_row,
     pieces_per_row,
-    n_partials,
     cols,
     extent,
     X: tl.constexpr,
@@ -122,6 +81,7 @@ def compress_units(
     FLAT: tl.constexpr,
     ROW_TAIL: tl.constexpr,
     WHOLE: tl.constexpr,
+    PAIR_CODES: tl.constexpr,
     ONE_UNIT: tl.constexpr,
     GIVEN: tl.constexpr,
     HAS_ZP: tl.constexpr,
@@ -168,8 +128,10 @@ def compress_units(
     codes whole words. With ZP_ROWS units are those of so many rows, whose zero-points are a word.
 
     GIVEN scales are read, with zero-points if HAS_ZP, and not made. S is the dtype of the quotient
-    of scale and global scale; Y the working dtype, which x / s is rounded to.
+    of scale and global scale; Y the working dtype, which x / s is rounded to. With PAIR_CODES, the
+    PTX that makes codes of usual numbers, x is bfloat16 in pairs, and all units are WHOLE.
     """
+    paired: tl.constexpr = PAIR_CODES != ""
     program = tl.program_id(0).to(tl.int64)
     if (ONE_UNIT and not GIVEN) or GLOBAL == MADE_GLOBAL:
         # what was read last is in the cache
@@ -197,23 +159,39 @@ def compress_units(
         first = (unit - row * units_per_row) * (BLOCK if WHOLE else length)
     start = row * stride_row + first
     # part p has, of each lane, 8 elements in a row: what a thread loads at once
-    lane = tl.arange(0, LANES)[:, None] * (32 if JOINED else 8) + tl.arange(0, 8)[None, :]
+    lane = tl.arange(0, LANES) * (32 if JOINED else 8)
     step: tl.constexpr = 8 if JOINED else 8 * LANES
     parts: tl.constexpr = BLOCK // (8 * LANES)
     # eight codes fill as many pieces as they have bits, or fewer and wider ones
     pieces: tl.constexpr = 8 * BITS // PIECE
+    held = tl.minimum(length, extent - first)
     xs = ()
-    for p in tl.static_range(parts):
-        column = (lane + p * step)[None, :, :]
-        mask = within[:, None, None]
-        if not WHOLE:
-            mask = mask & (column < length) & (first[:, None, None] + column < extent)
-        xs = xs + (widen(tl.load(x_ptr + start[:, None, None] + column, mask=mask, other=0.0)),)
+    if paired:
+        xs = loaded_pairs(x_ptr, start, within, LANES, JOINED, parts)
+    else:
+        for p in tl.static_range(parts):
+            if JOINED:
+                column = (lane[:, None] + tl.arange(0, 8)[None, :] + p * step)[None, :, :]
+                mask = within[:, None, None]
+                if not WHOLE:
+                    mask = mask & (column < held[:, None, None])
+                x = tl.load(x_ptr + start[:, None, None] + column, mask=mask, other=0.0)
+            else:
+                # as lanes that follow each other are loaded best
+                column = (tl.arange(0, 8 * LANES) + p * step)[None, :]
+                mask = within[:, None]
+                if not WHOLE:
+                    mask = mask & (column < held[:, None])
+                x = tl.load(x_ptr + start[:, None] + column, mask=mask, other=0.0)
+                x = tl.reshape(x, [UNITS, LANES, 8])
+            xs = xs + (widen(x),)
 
     if GIVEN:
         amax_bits = tl.zeros([UNITS], tl.int32)
+    elif paired:
+        amax_bits, lo = range_of_pairs(xs, SYMMETRIC)
     elif ONE_UNIT:
-        amax_bits = amax_of_partials(partial_ptr, n_partials, MOST_PARTIALS)
+        amax_bits = amax_of_partials(partial_ptr)
         amax_bits = tl.full([UNITS], 0, tl.int32) + amax_bits
     else:
         if SYMMETRIC:
@@ -239,7 +217,7 @@ def compress_units(
     if GLOBAL == GIVEN_GLOBAL:
         whole = widen(tl.load(global_ptr))
     elif GLOBAL == MADE_GLOBAL:
-        largest = amax_of_partials(partial_ptr, n_partials, MOST_PARTIALS)
+        largest = amax_of_partials(partial_ptr)
         whole = global_scale_of(largest, X, NUMERATOR, TINY)
     if GIVEN:
         at_scale = unit * 0 if ONE_UNIT else unit
@@ -273,18 +251,15 @@ def compress_units(
             ZP_MAX,
         )
     s = scale
+    usual = True
     bounded: tl.constexpr = GLOBAL == MADE_GLOBAL and SCALE_MODE == E4M3_SCALE and X != tl.float32
     if bounded:
         # then s is between 2^-69 and 2^15, and no quotient underflows to a zero
-        if (whole >= 2.0**-6) & (whole <= 2.0**60) & (largest < 0x7F800000):
+        usual = (whole >= 2.0**-6) & (whole <= 2.0**60) & (largest < 0x7F800000)
+        if usual:
             s = quotient_of_e4m3(scale, whole)
         else:
             s = tl.div_rn(scale, tl.zeros([UNITS], tl.float32) + whole)
-            k, _, _ = prepare_divisor(s, CORRECTED)
-            for p in tl.static_range(parts):
-                near_1 = brought_near(xs[p], s[:, None, None], k[:, None, None])
-                xs = xs[:p] + (near_1,) + xs[p + 1 :]
-            s = tl.where(magnitude_bits(s) < 0x7F800000, s * k, s)
     elif GLOBAL != NO_GLOBAL:
         # to the dtype of s
         s = to_dtype(tl.div_rn(scale, tl.zeros([UNITS], tl.float32) + whole), S)
@@ -304,13 +279,7 @@ def compress_units(
             & (size >= 2.0**-100)
             & (size <= (2.0**15 if X == tl.float16 else 2.0**100))
         )
-        if tl.min(tame.to(tl.int32), axis=0) == 0:
-            finite = size < float("inf")
-            k, _, _ = prepare_divisor(size, CORRECTED)
-            for p in tl.static_range(parts):
-                x = tamed(xs[p], s[:, None, None], k[:, None, None], shift_by[:, None, None])
-                xs = xs[:p] + (x,) + xs[p + 1 :]
-            s = tl.where(finite, s * k, 1.0)
+        usual = tl.min(tame.to(tl.int32), axis=0) > 0
 
     keeps = within
     if ONE_UNIT:
@@ -334,92 +303,84 @@ def compress_units(
         tl.store(shape_ptr + 1 + unit, cols + unit, mask=within & (unit == 0))
 
     if OUT != SCALES:
-        if GIVEN:
-            k, divisor, r = prepare_given(s, DIVISION)
-        elif bounded or steps:
-            k = tl.full([UNITS], 1.0, tl.float32)
-            divisor = s
-            r = tl.div_rn(k, s)
-        else:
-            k, divisor, r = prepare_divisor(s, DIVISION)
         finite = magnitude_bits(s) < 0x7F800000
-        codes = ()
-        for p in tl.static_range(parts):
-            x = xs[p]
-            y = quotient(
-                x,
-                k[:, None, None],
-                tl.broadcast_to(divisor[:, None, None], x.shape),
-                r[:, None, None],
+        known: tl.constexpr = NEAR if bounded else FINITE if steps else NOTHING
+        if paired and known == NOTHING:
+            usual = tl.min(finite.to(tl.int32), axis=0) > 0
+        if paired and not INTERPRETED and usual:
+            words = words_of_pairs(xs, reciprocal(s), -s if bounded else shift_by, BITS, PAIR_CODES)
+        else:
+            codes = codes_of(
+                numbers_of_pairs(xs) if paired else xs,
+                s,
+                shift_by,
+                usual,
+                known,
+                GIVEN,
+                HAS_ZP,
+                Y,
                 DIVISION,
+                POSITIVE_ZERO,
+                KIND,
+                BITS,
+                MANTISSA,
+                MIN_EXPONENT,
+                MIN,
+                MAX,
             )
-            # to the working dtype, which may be too coarse for a quotient below the normal numbers
-            y = pairs_to_dtype(y, Y)
-            if HAS_ZP:
-                # to the working dtype
-                y = pairs_to_dtype(y + shift_by[:, None, None], Y)
-            if steps:
-                code = encode_steps(y, BITS)
-            elif KIND == INT:
-                code = tl.where(y == y, encode_int(y, MIN, MAX), 0) + (1 << (BITS - 1))
-            elif KIND == SMALL_FLOAT:
-                # with a step of Newton's method a zero comes out positive
-                if POSITIVE_ZERO and not (bounded and DIVISION == CORRECTED):
-                    y = y + 0.0
-                known = y == y
-                if BITS != 4 or GIVEN:
-                    y = tl.where(known, y, 0.0)
-                if BITS == 8:
-                    # of these formats those whose codes are stored have NaN
-                    code = encode_float(y, BITS, MANTISSA, MIN_EXPONENT, MAX)
-                    code = tl.where(known, code, 0x7F)
-                else:
-                    code = encode_e2(y, BITS, MANTISSA, MIN_EXPONENT, MAX)
-            else:
-                if POSITIVE_ZERO:
-                    y = y + 0.0
-                code = encode_e4m3(y)
+            if paired:
+                words = words_of_codes(codes, BITS)
+                if KIND == SMALL_FLOAT and BITS == 4:
+                    words = zeros_but(finite, words)
 
-            column = (lane + p * step)[None, :, :]
-            mask = within[:, None, None]
+    if OUT == BYTES:
+        for p in tl.static_range(parts):
+            column = (tl.arange(0, 8 * LANES) + p * step)[None, :]
+            mask = within[:, None]
             if not WHOLE:
-                mask = mask & (column < length) & (first[:, None, None] + column < extent)
-            if OUT == BYTES:
-                at = (row * cols + first)[:, None, None] + column
-                if KIND == INT and OFFSET == 0:
-                    code = code - (1 << (BITS - 1))
-                tl.store(codes_ptr + at, code.to(tl.uint8), mask=mask)
+                mask = mask & (column < held[:, None])
+            at = (row * cols + first)[:, None] + column
+            code = codes[p]
+            if KIND == INT and OFFSET == 0:
+                code = code - (1 << (BITS - 1))
+            code = tl.reshape(code.to(tl.uint8), [UNITS, 8 * LANES])
+            tl.store(codes_ptr + at, code, mask=mask)
+    elif OUT == WORDS and JOINED:
+        if not paired:
+            if KIND == INT and not WHOLE:
+                codes = codes_within(codes, lane, step, held)
+            words = words_of_codes(codes, BITS)
+        # words of a lane, up to a power of two
+        padded: tl.constexpr = 2 if BITS == 2 else 4 if BITS <= 4 else 8
+        packed = joined_words(words, padded)
+        w = tl.arange(0, padded)[None, None, :]
+        word = tl.arange(0, LANES)[None, :, None] * BITS + w
+        mask = within[:, None, None]
+        if padded > BITS:
+            mask = mask & (w < BITS)
+        if not WHOLE:
+            mask = mask & (word < ((held * BITS + 31) // 32)[:, None, None])
+        at = (row * pieces_per_row + first * BITS // 32)[:, None, None] + word
+        tl.store(codes_ptr + at, packed, mask=mask)
+    elif OUT == WORDS:
+        if KIND == INT and not WHOLE and not paired:
+            codes = codes_within(codes, lane, step, held)
+        for p in tl.static_range(parts):
+            lane_of = tl.arange(0, LANES)[None, :] + p * LANES
+            base = (row * pieces_per_row + first * BITS // PIECE)[:, None] + lane_of * pieces
+            keep = within[:, None] & (base < ((row + 1) * pieces_per_row)[:, None])
+            if not ROW_TAIL:
+                keep = keep & (lane_of * 8 < length)
+            if paired:
+                tl.store(codes_ptr + base, words[p], mask=keep)
             else:
-                if KIND == INT and not WHOLE:
-                    code = tl.where(mask, code, 0)
-                if JOINED:
-                    codes = codes + (code,)
-                else:
-                    lane_of = tl.arange(0, LANES)[None, :]
-                    piece = (lane_of + p * LANES) * pieces
-                    base = (row * pieces_per_row + first * BITS // PIECE)[:, None] + piece
-                    keep = within[:, None] & (base < ((row + 1) * pieces_per_row)[:, None])
-                    if not ROW_TAIL:
-                        keep = keep & ((lane_of + p * LANES) * 8 < length)
-                    for w in tl.static_range(pieces):
-                        packed = piece_of_eight(code, w, BITS, PIECE)
-                        if KIND == SMALL_FLOAT and BITS == 4 and not GIVEN:
-                            packed = tl.where(finite[:, None], packed, 0)
-                        packed = packed.to(codes_ptr.dtype.element_ty)
-                        if ROW_TAIL:
-                            end = ((row + 1) * pieces_per_row)[:, None]
-                            keep = within[:, None] & (base + w < end)
-                        tl.store(codes_ptr + base + w, packed, mask=keep)
-        if OUT == WORDS and JOINED:
-            padded: tl.constexpr = 2 if BITS == 2 else 4 if BITS <= 4 else 8
-            packed = words_of_32(codes, BITS, UNITS, LANES, padded)
-            w = tl.arange(0, padded)[None, None, :]
-            word = tl.arange(0, LANES)[None, :, None] * BITS + w
-            mask = within[:, None, None]
-            if padded > BITS:
-                mask = mask & (w < BITS)
-            if not WHOLE:
-                held = tl.minimum(length, extent - first)
-                mask = mask & (word < ((held * BITS + 31) // 32)[:, None, None])
-            at = (row * pieces_per_row + first * BITS // 32)[:, None, None] + word
-            tl.store(codes_ptr + at, packed, mask=mask)
+                code = codes[p]
+                for w in tl.static_range(pieces):
+                    packed = piece_of_eight(code, w, BITS, PIECE)
+                    if KIND == SMALL_FLOAT and BITS == 4 and not GIVEN:
+                        packed = tl.where(finite[:, None], packed, 0)
+                    if ROW_TAIL:
+                        end = ((row + 1) * pieces_per_row)[:, None]
+                        keep = within[:, None] & (base + w < end)
+                    packed = packed.to(codes_ptr.dtype.element_ty)
+                    tl.store(codes_ptr + base + w, packed, mask=keep)

@@ -9,17 +9,11 @@ from qparity.reference import QuantizationArgs
 from ..torch_bridge import torch_dtype
 from ..torch_eager.layout import GROUPS
 from .arithmetic import EXACT, RECIPROCAL
-from .compress_kernels import (
-    BYTES,
-    E4M3,
-    MOST_PARTIALS,
-    SCALES,
-    WORDS,
-    compress_units,
-    partial_amax,
-)
+from .compress_kernels import BYTES, PARTIALS, SCALES, WORDS, compress_units, partial_amax
+from .encode_kernels import E4M3
 from .given import Given
 from .memory_order import raw
+from .pairs import most_registers, pair_codes
 from .plan import (
     PIECES,
     TRITON_DTYPES,
@@ -33,7 +27,7 @@ from .plan import (
 from .scales import E4M3_SCALE, GIVEN_GLOBAL, MADE_GLOBAL, MX_SCALE, NO_GLOBAL
 from .tiles import tiles_of
 
-_PARTIALS_BLOCK = 4096
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 1024, 8192
 
 
 def fused(
@@ -113,18 +107,19 @@ def fused(
     with_shape = packed and codes and args.type == "int"
     if with_shape:
         result["shape"] = shape = empty((2,), torch.int64)
-    count = 0
     if given is None and (tiles.one_unit or whole is MADE_GLOBAL):
         partial = partial_maxima(x)
-        count = partial.numel()
     if whole is MADE_GLOBAL:
         global_scale = result["global_scale"] = empty((1,), torch.float32)
     has_zp = not args.symmetric if given is None else given.zero_point is not None
     # a zero-point, even 0, is added to -0.0 too
     is_float = args.type == "float"
     positive = bits == 4 or (given is None and args.num_bits != 6)
+    quotient_of = constants_of_quotient(x.dtype, args, given, whole)
+    in_pairs = packed and codes and given is None and tiles.whole
+    text = pair_codes(x, args, quotient_of["DIVISION"], whole) if in_pairs else ""
     compress_units[(tiles.grid,)](
-        x,
+        x.view(torch.int32) if text else x,
         code.view(PIECES[tiles.piece]) if packed and codes else code,
         scale,
         raw(zero_point),
@@ -138,7 +133,6 @@ def fused(
         tiles.length,
         0 if tiles.one_unit else x.stride(0),
         (x.numel() * bits // 32 if tiles.flat else words) * (32 // tiles.piece),
-        count,
         cols,
         x.numel() if tiles.flat else cols,
         X=TRITON_DTYPES[x.dtype],
@@ -151,6 +145,7 @@ def fused(
         FLAT=tiles.flat,
         ROW_TAIL=not tiles.flat and tiles.length == cols,
         WHOLE=tiles.whole,
+        PAIR_CODES=text,
         ONE_UNIT=tiles.one_unit,
         HAS_ZP=has_zp,
         SYMMETRIC=args.symmetric,
@@ -158,13 +153,14 @@ def fused(
         **codes_of,
         **scale_of,
         **global_constants(x.dtype),
-        **constants_of_quotient(x.dtype, args, given, whole),
+        **quotient_of,
         POSITIVE_ZERO=(codes_of["KIND"] is E4M3 and given is None) or (is_float and positive),
         OFFSET=128 if packed and bytewise else 0,
         OUT=SCALES if not codes else BYTES if bytewise else WORDS,
         STORE_CODE=coded,
         STORE_SHAPE=with_shape,
         num_warps=tiles.warps,
+        maxnreg=most_registers(args) if text else None,
         enable_fp_fusion=False,
     )
     if coded and scale_of["SCALE_MODE"] is E4M3_SCALE:
@@ -173,11 +169,13 @@ def fused(
 
 
 def partial_maxima(x: torch.Tensor) -> torch.Tensor:
-    """The bits of the largest magnitudes of shares of a contiguous tensor."""
-    steps = triton.next_power_of_2(triton.cdiv(x.numel(), _PARTIALS_BLOCK * MOST_PARTIALS.value))
-    count = triton.cdiv(x.numel(), _PARTIALS_BLOCK * steps)
+    """The bits of the largest magnitudes of shares of a contiguous tensor; 0 of an empty share."""
+    count = int(PARTIALS.value)
+    share = triton.next_power_of_2(triton.cdiv(x.numel(), count))
+    block = min(max(share, _SMALLEST_BLOCK), _LARGEST_BLOCK)
     partial = torch.empty((count,), dtype=torch.int32, device=x.device)
-    partial_amax[(count,)](x, partial, x.numel(), BLOCK=_PARTIALS_BLOCK, STEPS=steps, num_warps=8)
+    steps = max(1, share // block)
+    partial_amax[(count,)](x, partial, x.numel(), BLOCK=block, STEPS=steps, num_warps=block // 256)
     return partial
 
 

@@ -3,7 +3,16 @@
 import triton
 import triton.language as tl
 
-from .arithmetic import narrow, to_dtype, widen
+from .arithmetic import (
+    CORRECTED,
+    RECIPROCAL,
+    narrow,
+    pairs_to_dtype,
+    quotient,
+    reciprocal,
+    to_dtype,
+    widen,
+)
 from .codes import (
     NEAREST,
     decode_float,
@@ -13,7 +22,8 @@ from .codes import (
     stored,
     with_sign_of,
 )
-from .compress_kernels import E4M3, INT
+from .encode_kernels import E4M3, INT
+from .given_kernels import prepare_given
 from .word_kernels import codes_of_words
 
 QUANTIZE = tl.constexpr(0)
@@ -62,6 +72,32 @@ def rounded(
     return value
 
 
+@triton.jit
+def divided(x, s, DIVISION: tl.constexpr):
+    """``x / s`` of a tile (rows, units, columns), for the codes of it.
+
+    With RECIPROCAL it is that once it is rounded to bfloat16. With CORRECTED, of x of 11 bits or
+    fewer, it is that where s is far from the largest and smallest numbers, or another number below
+    the normal ones, which has the same code and sign.
+    """
+    if DIVISION == RECIPROCAL:
+        k, by, r = prepare_given(s, RECIPROCAL)
+        return quotient(x, k[:, :, None], by[:, :, None], r[:, :, None], RECIPROCAL)
+    elif DIVISION == CORRECTED:
+        usual = ((s >= 2.0**-60) & (s <= 2.0**10)).to(tl.int32)
+        if tl.min(tl.min(usual, axis=1), axis=0) > 0:
+            r = reciprocal(s)[:, :, None]
+            y = x * r
+            near = tl.fma(tl.fma(y, -s[:, :, None], x), r, y)
+            # a zero keeps its sign, and what is infinite has no step to make
+            y = tl.where((near == near) & (x != 0.0), near, y)
+        else:
+            y = tl.div_rn(x, tl.broadcast_to(s[:, :, None], x.shape))
+        return y
+    else:
+        return tl.div_rn(x, tl.broadcast_to(s[:, :, None], x.shape))
+
+
 @triton.jit(do_not_specialize=["rows"])
 def apply_scales(
     x_ptr,
@@ -88,6 +124,7 @@ def apply_scales(
     STORE_SCALE: tl.constexpr,
     HAS_GLOBAL: tl.constexpr,
     IN_FLOAT32: tl.constexpr,
+    DIVISION: tl.constexpr,
     KIND: tl.constexpr,
     BITS: tl.constexpr,
     MIN: tl.constexpr,
@@ -111,7 +148,7 @@ def apply_scales(
     X, SCALE, ZP and OUT are the dtypes of what is read and written, S that of scale / global scale,
     WORKING that of the quotient. Row r, column c has the scale at
     (r // ROW_BLOCK) * scale_row + (c // COL_BLOCK) * scale_col, and the zero-point so too;
-    COL_BLOCK 0 is a whole row.
+    COL_BLOCK 0 is a whole row. DIVISION is how a quotient is evaluated.
     """
     tiles = tl.cdiv(cols, COLS)
     pid = tl.program_id(0)
@@ -194,12 +231,12 @@ def apply_scales(
 
     if OP != DEQUANTIZE:
         # each operation to the working dtype
-        x = to_dtype(tl.div_rn(x, tl.broadcast_to(divisor[:, :, None], x.shape)), WORKING)
+        x = pairs_to_dtype(divided(x, tl.where(unit_mask, divisor, 1.0), DIVISION), WORKING)
         if HAS_ZP:
             shift_by = zero_point
             if not IN_FLOAT32:
                 shift_by = to_dtype(zero_point, X)
-            x = to_dtype(x + shift_by[:, :, None], WORKING)
+            x = pairs_to_dtype(x + shift_by[:, :, None], WORKING)
         # the cast to float8 is the rounding
         if OP != QUANTIZE or OUT != tl.float8e4nv or KIND != E4M3:
             x = rounded(
@@ -216,8 +253,8 @@ def apply_scales(
             )
     if OP != QUANTIZE:
         # each operation to the dtype of s
-        x = to_dtype(x, S)
+        x = pairs_to_dtype(x, S)
         if HAS_ZP:
-            x = to_dtype(x - to_dtype(zero_point, S)[:, :, None], S)
-        x = to_dtype(x * factor[:, :, None], S)
-    tl.store(out_ptr + at, stored(to_dtype(x, OUT), OUT), mask=mask)
+            x = pairs_to_dtype(x - to_dtype(zero_point, S)[:, :, None], S)
+        x = pairs_to_dtype(x * factor[:, :, None], S)
+    tl.store(out_ptr + at, stored(pairs_to_dtype(x, OUT), OUT), mask=mask)

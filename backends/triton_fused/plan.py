@@ -16,7 +16,7 @@ from ..torch_bridge import torch_dtype
 from ..torch_eager.scales import EXPONENT_RULES
 from .arithmetic import CORRECTED, EXACT, INTERPRETED, POWER, RECIPROCAL
 from .codes import DOWN, NEAREST, UP
-from .compress_kernels import E4M3, INT, SMALL_FLOAT
+from .encode_kernels import E4M3, INT, SMALL_FLOAT
 from .memory_order import bound_in
 from .scales import (
     E4M3_SCALE,

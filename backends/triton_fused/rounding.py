@@ -9,7 +9,7 @@ import triton.language as tl
 from qparity.reference import FORMATS, FloatFormat, QuantizationArgs
 
 from ..torch_bridge import torch_dtype
-from .compress_kernels import E4M3, INT, SMALL_FLOAT
+from .encode_kernels import E4M3, INT, SMALL_FLOAT
 from .memory_order import bound_in, in_memory_order, raw
 from .plan import TRITON_DTYPES, Constants, value_constants
 from .rounding_kernels import WIDE, round_to_codes, round_to_dtype

@@ -5,8 +5,8 @@ import triton.language as tl
 
 from .arithmetic import narrow, to_dtype, widen
 from .codes import decode_e4m3, decode_float, encode_e4m3, encode_float, encode_int
-from .compress_kernels import E4M3, INT, SMALL_FLOAT
 from .elementwise_kernels import rounded
+from .encode_kernels import E4M3, INT, SMALL_FLOAT
 
 WIDE = tl.constexpr(3)  # float16, bfloat16 or a wider float
 

@@ -13,7 +13,7 @@ How a scale is made and what it is rounded to are constants, see ``plan.scale_co
 import triton
 import triton.language as tl
 
-from .arithmetic import magnitude_bits, to_dtype
+from .arithmetic import INTERPRETED, magnitude_bits, reciprocal, to_dtype
 from .codes import NEAREST, encode_int, round_to_e4m3, round_to_row
 
 NO_GLOBAL = tl.constexpr(0)
@@ -34,8 +34,20 @@ def global_scale_of(amax_bits, X: tl.constexpr, NUMERATOR: tl.constexpr, TINY: t
     amax = amax_bits.to(tl.float32, bitcast=True)
     amax = tl.where(amax < TINY, TINY, amax)
     # the reciprocal and the product, each to the dtype of x
-    g = to_dtype(to_dtype(tl.div_rn(tl.full(amax.shape, 1.0, tl.float32), amax), X) * NUMERATOR, X)
+    g = to_dtype(to_dtype(reciprocal(amax), X) * NUMERATOR, X)
     return tl.where(magnitude_bits(g) < 0x7F800000, g, 1.0)
+
+
+@triton.jit
+def quotient_of_e4m3(scale, whole):
+    """``scale / whole``, a number of 4 bits over one from 2^-60 to 2^100."""
+    if INTERPRETED:
+        s = tl.div_rn(scale, tl.zeros(scale.shape, tl.float32) + whole)
+    else:
+        r = reciprocal(whole)
+        y = scale * r
+        s = tl.fma(tl.fma(y, -whole, scale), r, y)
+    return s
 
 
 @triton.jit
@@ -130,7 +142,12 @@ def scale_and_zero_point(
     else:
         # each of the operations to the dtype of x
         span = tl.where(amax_bits > 0x7F800000, float("nan"), to_dtype(hi - lo, X))
-        scale = to_dtype(tl.div_rn(span, tl.full(span.shape, MAX - MIN, tl.float32)), X)
+        if X == tl.bfloat16:
+            # the bits of the division, for each of the 32,768 spans
+            scale = span * (1 / (MAX - MIN))
+        else:
+            scale = tl.div_rn(span, tl.full(span.shape, MAX - MIN, tl.float32))
+        scale = to_dtype(scale, X)
         zero_point = to_dtype(MIN - to_dtype(tl.div_rn(lo, scale), X), X)
         zero_point = _round_zero_point(zero_point, ZP, ZP_MIN, ZP_MAX)
     if HAS_GLOBAL:

@@ -107,6 +107,9 @@ def tiles_of(
         return None
     joined = packed and _fills_words(args, length, block)
     tile, warps, lanes = shape_of_tile(block, bits, joined)
+    if joined and bits <= 4 and x.dtype == torch.bfloat16:
+        # in pairs 64 elements are few registers
+        tile = max(tile, 2048)
     zp_rows = 0
     if packs_zero_points and 32 % bits == 0 and block * (32 // bits) <= _LONGEST_TILE:
         zp_rows = 32 // bits
@@ -129,7 +132,7 @@ def tiles_of(
 
 
 def shape_of_tile(block: int, bits: int, joined: bool) -> tuple[int, int, int]:
-    """Elements of a program, its warps, and threads that share a unit; measured on an H100.
+    """Elements of a program, its warps, and threads that share a unit; measured on an H200.
 
     More elements a thread: what is computed once a unit is computed by fewer threads.
     """
@@ -137,11 +140,11 @@ def shape_of_tile(block: int, bits: int, joined: bool) -> tuple[int, int, int]:
         return max(block, 1024), min(16, max(1, block // 1024)), block // 32
     if block > 512:
         return max(block, 2048), min(16, max(4, block // 1024)), block // 8
-    if block > 32:
-        return (1024, 2, block // 16) if bits == 8 else (2048, 2, max(1, block // 32))
+    if bits == 8:
+        return 1024, 1, max(1, block // 16)
     if block == 16 and bits == 4:
         return 2048, 1, 1
-    return (4096, 4, max(1, block // 16)) if bits == 4 else (2048, 4, block // 8)
+    return 2048, 2, max(1, block // 32)
 
 
 def _fills_words(args: QuantizationArgs, length: int, block: int) -> bool:

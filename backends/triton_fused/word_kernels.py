@@ -16,36 +16,68 @@ def piece_of_eight(codes, w, BITS: tl.constexpr, PIECE: tl.constexpr):
 
 
 @triton.jit
-def words_of_32(
-    codes, BITS: tl.constexpr, UNITS: tl.constexpr, LANES: tl.constexpr, WORDS: tl.constexpr
-):
-    """The BITS words that 32 codes of a lane fill, (units, lanes, WORDS), with zeros after them.
+def words_of_codes(codes, BITS: tl.constexpr):
+    """The words, tiles (units, lanes), that codes of a lane fill: tiles (units, lanes, 8).
 
-    ``codes`` are four tensors of (units, lanes, 8). Each thread has all codes of its lanes, so that
-    nothing moves until the words are stored.
+    Each thread has all codes of its lanes, so that nothing moves until the words are stored.
     """
     fours = ()
     shift = (tl.arange(0, 4) * BITS)[None, None, None, :]
-    for p in tl.static_range(4):
-        four = tl.sum(tl.reshape(codes[p], [UNITS, LANES, 2, 4]) << shift, axis=3)
+    for p in tl.static_range(len(codes)):
+        code = codes[p]
+        four = tl.sum(tl.reshape(code, [code.shape[0], code.shape[1], 2, 4]) << shift, axis=3)
         fours = fours + tl.split(four)
+    return words_of_fours(fours, BITS)
+
+
+@triton.jit
+def words_of_fours(fours, BITS: tl.constexpr):
+    """The words that fours fill, each four codes side by side."""
     words = ()
-    for w in tl.static_range(WORDS):
-        # where a four begins in the word
-        word = tl.zeros([UNITS, LANES], tl.int32)
-        for f in tl.static_range(8):
+    for w in tl.static_range(len(fours) * BITS // 8):
+        word = fours[0] & 0
+        for f in tl.static_range(len(fours)):
+            # where a four begins in the word
             if 32 * w <= 4 * BITS * f and 4 * BITS * f < 32 * (w + 1):
                 word = word | (fours[f] << (4 * BITS * f - 32 * w))
             elif 4 * BITS * f < 32 * w and 32 * w < 4 * BITS * (f + 1):
                 word = word | (fours[f] >> (32 * w - 4 * BITS * f))
         words = words + (word,)
+    return words
+
+
+@triton.jit
+def joined_words(words, WORDS: tl.constexpr):
+    """The words of lanes side by side; beyond them the first one again."""
+    for _ in tl.static_range(len(words), WORDS):
+        words = words + (words[0],)
     if WORDS == 2:
         joined = tl.join(words[0], words[1])
     elif WORDS == 4:
         joined = tl.join(tl.join(words[0], words[2]), tl.join(words[1], words[3]))
     else:
         joined = side_by_side(words)
-    return tl.reshape(joined, [UNITS, LANES, WORDS])
+    return tl.reshape(joined, [joined.shape[0], joined.shape[1], WORDS])
+
+
+@triton.jit
+def codes_within(codes, lane, STEP: tl.constexpr, held):
+    """The codes of units that hold fewer, with zeros after them; a lane's begin at ``lane``."""
+    kept = ()
+    column = (lane[:, None] + tl.arange(0, 8)[None, :])[None, :, :]
+    for p in tl.static_range(len(codes)):
+        within = column + p * STEP < held[:, None, None]
+        kept = kept + (tl.where(within, codes[p], 0),)
+    return kept
+
+
+@triton.jit
+def zeros_but(kept, words):
+    """The words of units, or zeros where a unit is not kept."""
+    found = ()
+    for i in tl.static_range(len(words)):
+        found = found + (tl.where(kept[:, None], words[i], 0),)
+    return found
 
 
 @triton.jit
