@@ -4,12 +4,9 @@ import triton
 import triton.language as tl
 
 from .arithmetic import (
-    CORRECTED,
-    RECIPROCAL,
     narrow,
     pairs_to_dtype,
     quotient,
-    reciprocal,
     to_dtype,
     widen,
 )
@@ -70,32 +67,6 @@ def rounded(
         if HAS_NAN:
             value = tl.where(known, value, float("nan"))
     return value
-
-
-@triton.jit
-def divided(x, s, DIVISION: tl.constexpr):
-    """``x / s`` of a tile (rows, units, columns), for the codes of it.
-
-    With RECIPROCAL it is that once it is rounded to bfloat16. With CORRECTED, of x of 11 bits or
-    fewer, it is that where s is far from the largest and smallest numbers, or another number below
-    the normal ones, which has the same code and sign.
-    """
-    if DIVISION == RECIPROCAL:
-        k, by, r = prepare_given(s, RECIPROCAL)
-        return quotient(x, k[:, :, None], by[:, :, None], r[:, :, None], RECIPROCAL)
-    elif DIVISION == CORRECTED:
-        usual = ((s >= 2.0**-60) & (s <= 2.0**10)).to(tl.int32)
-        if tl.min(tl.min(usual, axis=1), axis=0) > 0:
-            r = reciprocal(s)[:, :, None]
-            y = x * r
-            near = tl.fma(tl.fma(y, -s[:, :, None], x), r, y)
-            # a zero keeps its sign, and what is infinite has no step to make
-            y = tl.where((near == near) & (x != 0.0), near, y)
-        else:
-            y = tl.div_rn(x, tl.broadcast_to(s[:, :, None], x.shape))
-        return y
-    else:
-        return tl.div_rn(x, tl.broadcast_to(s[:, :, None], x.shape))
 
 
 @triton.jit(do_not_specialize=["rows"])
@@ -231,7 +202,9 @@ def apply_scales(
 
     if OP != DEQUANTIZE:
         # each operation to the working dtype
-        x = pairs_to_dtype(divided(x, tl.where(unit_mask, divisor, 1.0), DIVISION), WORKING)
+        k, by, r = prepare_given(divisor, DIVISION)
+        by = tl.broadcast_to(by[:, :, None], x.shape)
+        x = pairs_to_dtype(quotient(x, k[:, :, None], by, r[:, :, None], DIVISION), WORKING)
         if HAS_ZP:
             shift_by = zero_point
             if not IN_FLOAT32:
@@ -253,8 +226,8 @@ def apply_scales(
             )
     if OP != QUANTIZE:
         # each operation to the dtype of s
-        x = pairs_to_dtype(x, S)
+        x = to_dtype(x, S)
         if HAS_ZP:
-            x = pairs_to_dtype(x - to_dtype(zero_point, S)[:, :, None], S)
-        x = pairs_to_dtype(x * factor[:, :, None], S)
-    tl.store(out_ptr + at, stored(pairs_to_dtype(x, OUT), OUT), mask=mask)
+            x = to_dtype(x - to_dtype(zero_point, S)[:, :, None], S)
+        x = to_dtype(x * factor[:, :, None], S)
+    tl.store(out_ptr + at, stored(to_dtype(x, OUT), OUT), mask=mask)

@@ -8,14 +8,13 @@ import triton
 from qparity.reference import QuantizationArgs
 
 from ..torch_eager.quantize import dtype_of_s
-from .arithmetic import CORRECTED, EXACT, INTERPRETED, RECIPROCAL
+from .arithmetic import EXACT, RECIPROCAL
 from .elementwise_kernels import PACKED_CODES, VALUES, apply_scales
 from .memory_order import raw
 from .plan import JOINED_BITS, PIECES, STORED_DTYPES, TRITON_DTYPES, piece_bits, value_constants
 from .units import units_of
 
 _TILE = 4096
-_LEAST_EXPONENT = -14
 _CODED_SCALES = (torch.uint8, torch.float8_e4m3fn)
 
 
@@ -67,6 +66,7 @@ def launch(
     s = dtype_of_s(loaded, global_scale)
     # integers are exact in any working dtype
     working = s if x.dtype not in TRITON_DTYPES else torch.promote_types(x.dtype, s)
+    narrow = x.dtype == s == torch.bfloat16
     zero_point_or_scale = scale if zero_point is None else zero_point
     result = torch.empty(shape, dtype=out, device=x.device)
     width = min(triton.next_power_of_2(cols), 1024)
@@ -106,7 +106,7 @@ def launch(
         STORE_SCALE=loaded_scale is not None,
         HAS_GLOBAL=global_scale is not None,
         IN_FLOAT32=in_float32,
-        DIVISION=_division(x.dtype, s, torch.float32 if in_float32 else working, args),
+        DIVISION=int((EXACT if in_float32 or not narrow else RECIPROCAL).value),
         BITS=args.code_format.bits,
         **value_constants(args),
         ROWS=height,
@@ -120,15 +120,3 @@ def launch(
         enable_fp_fusion=False,
     )
     return result
-
-
-def _division(
-    dtype: torch.dtype, s: torch.dtype, working: torch.dtype, args: QuantizationArgs
-) -> int:
-    """How the quotients of x by s, of these dtypes, are evaluated."""
-    if dtype == s == working == torch.bfloat16:
-        return int(RECIPROCAL.value)
-    # a quotient below the normal numbers has to be far from all codes but zero
-    near = getattr(args.code_format, "min_exponent", 0) >= _LEAST_EXPONENT
-    wide = dtype not in (torch.bfloat16, torch.float16) or working != torch.float32
-    return int((EXACT if INTERPRETED.value or wide or not near else CORRECTED).value)
