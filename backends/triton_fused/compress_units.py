@@ -117,7 +117,9 @@ def fused(
     positive = bits == 4 or (given is None and args.num_bits != 6)
     quotient_of = constants_of_quotient(x.dtype, args, given, whole)
     in_pairs = packed and codes and given is None and tiles.whole
-    text = pair_codes(x, args, quotient_of["DIVISION"], whole) if in_pairs else ""
+    text = ""
+    if in_pairs:
+        text = pair_codes(x, args, scale_of["SCALE_MODE"], quotient_of["DIVISION"], whole)
     compress_units[(tiles.grid,)](
         x.view(torch.int32) if text else x,
         code.view(PIECES[tiles.piece]) if packed and codes else code,

@@ -7,25 +7,28 @@ import torch
 
 from qparity.reference import QuantizationArgs
 
-from .arithmetic import CORRECTED, INTERPRETED, POWER, RECIPROCAL
+from .arithmetic import INTERPRETED, POWER, RECIPROCAL
 from .pair_codes import codes_of_integers, codes_of_small_floats, codes_of_two_levels
-from .scales import MADE_GLOBAL, NO_GLOBAL
+from .scales import E4M3_SCALE, MADE_GLOBAL, NO_GLOBAL
 
 _FIRST = (9, 0)  # compute capability that has all instructions on two bfloat16
 
 
-def pair_codes(x: torch.Tensor, args: QuantizationArgs, division: object, whole: object) -> str:
+def pair_codes(
+    x: torch.Tensor, args: QuantizationArgs, scale_mode: object, division: object, whole: object
+) -> str:
     """The PTX for a 2-D ``x``, whose scales are made; empty where its numbers are taken singly.
 
     Args:
         x: (rows, columns), with columns that follow each other.
         args: of at most 7 bits.
+        scale_mode: how its scales are made, see ``scales``.
         division: how it is divided by its scales.
         whole: how its global scale comes about.
     """
     if x.dtype != torch.bfloat16 or x.stride(0) % 2 or x.data_ptr() % 4 or not _has_pairs(x.device):
         return ""
-    return _text(args, division, whole)
+    return _text(args, scale_mode, division, whole)
 
 
 def most_registers(args: QuantizationArgs) -> int:
@@ -34,14 +37,14 @@ def most_registers(args: QuantizationArgs) -> int:
 
 
 @functools.lru_cache(maxsize=256)
-def _text(args: QuantizationArgs, division: object, whole: object) -> str:
+def _text(args: QuantizationArgs, scale_mode: object, division: object, whole: object) -> str:
     bits, known = args.num_bits, args.code_format
     if args.type == "int":
         integer_zp = args.symmetric or args.zp_dtype in (np.int8, np.uint8)
         if not 1 < bits < 8 or whole is not NO_GLOBAL or division != RECIPROCAL or not integer_zp:
             return ""
         return codes_of_integers(bits, has_zero_point=not args.symmetric)
-    if whole is MADE_GLOBAL and bits == 4 and division == CORRECTED:
+    if whole is MADE_GLOBAL and bits == 4 and scale_mode is E4M3_SCALE:
         return codes_of_two_levels()
     if whole is NO_GLOBAL and bits in (4, 6) and division == POWER:
         return codes_of_small_floats(bits, known.mantissa_bits)

@@ -54,6 +54,11 @@ def schemes() -> dict[str, QuantizationScheme]:
     for dtype in ("bfloat16", "float32", "float8_e4m3fn"):
         args = replace(base, group_size=16, scale_dtype=dtype)
         found[f"int4 {dtype} scales"] = QuantizationScheme(["Linear"], args)
+    base = found["NVFP4A16"].weights
+    assert base is not None
+    for dtype in ("bfloat16", "float8_e5m2"):
+        args = replace(base, scale_dtype=dtype)
+        found[f"fp4 {dtype} scales"] = QuantizationScheme(["Linear"], args)
     return found
 
 

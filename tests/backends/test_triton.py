@@ -134,6 +134,49 @@ def test_odd_shapes() -> None:
     assert found_by("found = [*fused_shapes.shape_differences('cpu')]") == []
 
 
+PAIRED = ("NVFP4A16", "MXFP4A16", "MXFP6A16", *(f"W{b}A16" for b in range(2, 8)), "W4A16_ASYM")
+
+
+def test_what_is_read_in_pairs() -> None:
+    """The weights of 2 to 7 bits, where they are bfloat16 and pairs lie on words; no others."""
+    code = (
+        "import torch\nfrom qparity.backends import load_backend\n"
+        "from qparity.reference import preset_name_to_scheme\n"
+        "backend, texts = load_backend('triton:cpu'), []\n"
+        "real = compress_units.pair_codes\n"
+        "compress_units.pair_codes = lambda *a: texts.append(real(*a)) or texts[-1]\n"
+        "wide = torch.linspace(-1, 1, 2 * 258, dtype=torch.bfloat16).view(2, 258)\n"
+        "weights = [wide[:, :256], wide[:, 1:257], wide[:, :256].half()]\n"
+        f"for name in {PAIRED}:\n"
+        "    for weight in weights:\n"
+        "        backend.compress({'weight': weight}, preset_name_to_scheme(name))\n"
+        "backend.compress({'weight': weights[0]}, preset_name_to_scheme('W8A16'))\n"
+        "found = [('', ''.join(str(int(bool(text))) for text in texts))]"
+    )
+    # the first is copied, as its rows have to follow each other
+    assert found_by(code) == [("", "110" + "100" * (len(PAIRED) - 1) + "0")]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("MXFP4A16", "_in_order = lambda even, odd: (odd[0], even[0], odd[1], even[1])"),
+        ("W4A16_ASYM", "_smaller = lambda least, pairs: least"),
+        ("W4A16", "_larger_magnitude = lambda largest, pairs: largest"),
+    ],
+)
+def test_mutants_of_pairs_are_found(name: str, change: str) -> None:
+    """Pairs in another order, or one left out of a range, and the comparisons find it."""
+    code = (
+        "from qparity.backends.triton_fused import pair_kernels\n"
+        f"pair_kernels.{change}\n"
+        f"scheme = {{'{name}': fused_cases.schemes()['{name}']}}\n"
+        "fused_cases.schemes = lambda: scheme\n"
+        "found = [*fused_cases.compress_differences('cpu', 1, dtypes=(BFLOAT16,))]"
+    )
+    assert any(what != "fell back" for _, what in found_by(code))
+
+
 MUTANTS = {
     "another smallest scale": (
         "W8A8",
