@@ -16,7 +16,7 @@ from ..explanation import Divergence, lines_of, of_texts, of_weights, part_from,
 from ..explanation.steps import Tensor
 from ..explanation.storage import storage_of
 from ..guard import CASE_TIMEOUT, guarded
-from ..scheme_file import SCHEME, load_schemes
+from ..scheme_file import SCHEME, load_scheme
 from .aside import speaking_aside
 from .console import check_writable, console, write_json
 from .load import load
@@ -72,7 +72,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     check_writable(options.json)
-    name, scheme = next(iter(load_schemes([options.scheme]).items()))
+    name, scheme = load_scheme(options.scheme)
     side, args = _side(scheme, options.side)
     compute_dtype = None if options.compute_dtype is None else np.dtype(np.float32)
     storage = storage_of(scheme) if side == "weights" else None

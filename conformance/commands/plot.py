@@ -1,7 +1,7 @@
 """``qparity plot``: pictures of formats, schemes, tensors and backends."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from .. import pictures
 from ..bits import Array
 from ..guard import CASE_TIMEOUT, guarded
 from ..pictures.canvas import check_path
-from ..scheme_file import SCHEME, load_object, load_schemes, short_name
+from ..scheme_file import SCHEME, load_object, load_scheme, short_name, short_names
 from ..weights import SAMPLE, matrices, read_tensors
 from .aside import speaking_aside
 from .load import load
@@ -110,7 +110,7 @@ def _staircase(options: argparse.Namespace) -> "Figure":
 
 
 def _error(options: argparse.Namespace) -> "Figure":
-    return pictures.relative_error(dict(_args_of(name) for name in options.schemes))
+    return pictures.relative_error(dict(_named(options.schemes)))
 
 
 def _histogram(options: argparse.Namespace) -> "Figure":
@@ -124,12 +124,11 @@ def _histogram(options: argparse.Namespace) -> "Figure":
 
 
 def _scales(options: argparse.Namespace) -> "Figure":
-    named = dict(_args_of(name) for name in options.schemes)
-    return pictures.scales(named, tensor=options.tensor)
+    return pictures.scales(dict(_named(options.schemes)), tensor=options.tensor)
 
 
 def _schemes(options: argparse.Namespace) -> "Figure":
-    first, second = (_args_of(name) for name in options.schemes)
+    first, second = _named(options.schemes)
     return pictures.schemes(first, second)
 
 
@@ -162,11 +161,29 @@ def _per_row(args: QuantizationArgs) -> QuantizationArgs:
     return QuantizationArgs(num_bits=args.num_bits, type=args.type, strategy="channel")
 
 
+def _named(names: Iterable[str]) -> list[tuple[str, QuantizationArgs]]:
+    """Schemes by names as short as tell them apart, and their args."""
+    found: dict[str, QuantizationArgs] = {}
+    keys = []
+    for name in names:
+        shown, args = _full(name)
+        keys.append(name if found.get(shown, args) != args else shown)
+        found[keys[-1]] = args
+    short = short_names(found)
+    return [(short[key], found[key]) for key in keys]
+
+
 def _args_of(name: str) -> tuple[str, QuantizationArgs]:
+    """The short name and the args of a scheme."""
+    shown, args = _full(name)
+    return short_name(shown), args
+
+
+def _full(name: str) -> tuple[str, QuantizationArgs]:
     """The name and the args of the first side that a scheme quantizes."""
-    shown, scheme = next(iter(load_schemes([name]).items()))
+    shown, scheme = load_scheme(name)
     for side in _SIDES:
         args = getattr(scheme, side)
         if isinstance(args, QuantizationArgs):
-            return short_name(shown), args
+            return shown, args
     raise ValueError(f"scheme: {name!r} quantizes nothing; allowed: one that does")

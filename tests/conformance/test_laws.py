@@ -381,7 +381,7 @@ def test_the_command_shows_the_witness(capsys: pytest.CaptureFixture[str], tmp_p
         ("nope.json", "No such file"),
         ("no_such_module:ARGS", "raised ModuleNotFoundError"),
         ("new_scheme:NUMBER", "is int; allowed: QuantizationArgs"),
-        ("new_scheme:ABSENT", "is NoneType; allowed: QuantizationArgs"),
+        ("new_scheme:ABSENT", "'new_scheme' has no 'ABSENT'; allowed: ARGS, SCHEME"),
     ],
 )
 def test_the_command_refuses(name: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

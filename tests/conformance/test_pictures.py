@@ -156,6 +156,27 @@ def test_formats_of_ones_own_are_drawn(
     assert all("float4_e3m0fn" in figure.axes[0].get_title() for figure in drawn)
 
 
+def test_files_of_one_name_are_all_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two files with the same stem are two lines of a picture, in Python and in JSON."""
+    monkeypatch.chdir(tmp_path)
+    for folder, bits in (("a", 4), ("b", 8)):
+        (tmp_path / folder).mkdir()
+        made = f"from qparity.reference import QuantizationArgs as A\nARGS = A(num_bits={bits})\n"
+        (tmp_path / folder / "m.py").write_text(made)
+        (tmp_path / folder / "m.json").write_text(f'{{"num_bits": {bits}, "type": "int"}}')
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "save", lambda figure, _: drawn.append(figure))
+    for kind in ("error", "scales", "schemes"):
+        for suffix in ("py", "json"):
+            files = [f"{folder}/m.{suffix}" for folder in "ab"]
+            assert run([kind, *files, "--out", "a.png"], capsys) == (0, "", "")
+    labels = [[line.get_label() for line in f.axes[0].lines] for f in drawn if f.axes[0].lines]
+    assert labels == [["a/m.py:ARGS", "b/m.py:ARGS"], ["m:args", "b/m.json"]] * 2
+    assert drawn[-1].axes[0].get_title() == "m:args and b/m.json"
+
+
 def test_a_difference_between_backends_is_drawn(tmp_path: Path) -> None:
     """A division by reciprocal is seen in the title and in the marks; none where it is equal."""
     del tmp_path
