@@ -12,7 +12,7 @@ import numpy as np
 
 from qparity.reference import QuantizationArgs, QuantizationScheme
 
-from ..explanation import Divergence, lines_of, of_texts, of_weights, part_from, to_json, trace
+from ..explanation import Parting, lines_of, of_texts, of_weights, part_from, to_json, trace
 from ..explanation.steps import Tensor
 from ..explanation.storage import storage_of
 from ..guard import CASE_TIMEOUT, guarded
@@ -26,10 +26,11 @@ _DTYPES = {
     name: np.dtype(getattr(ml_dtypes, name, name))
     for name in ("bfloat16", "float16", "float32", "float64")
 }
+_VERDICTS = {0: "EQUAL", 1: "DIFFERENT", 5: "NOTHING WAS RUN"}
 _NOT_STORED = "no checkpoint format holds these codes: what is stored is left out"
 _EXIT_CODES = (
     "exit codes: 0 explained, 1 the backend of --diff differs, 2 bad usage or input, "
-    "5 it has none of the operations"
+    "5 it has none of the operations, or declines them"
 )
 
 
@@ -85,25 +86,20 @@ def run(options: argparse.Namespace) -> int:
     )
     if side == "weights" and storage is None:
         found = replace(found, note=_NOT_STORED)
-    divergence: Divergence | None = None
-    compared: tuple[str, ...] = ()
+    parting: Parting | None = None
     if options.diff is not None:
         with speaking_aside():
             backend = guarded(load(options.diff), CASE_TIMEOUT)
-            divergence, compared = part_from(found, backend, options.diff, compute_dtype)
+            parting = part_from(found, backend, options.diff, compute_dtype)
     out = console(sys.stderr if options.json == "-" else sys.stdout)
-    for line in lines_of(found, divergence):
+    for line in lines_of(found, None if parting is None else parting.divergence):
         out.print(line, soft_wrap=True)
-    code = 0
-    if options.diff is not None:
-        code = 1 if divergence is not None else 0 if compared else 5
-        verdict = {0: "EQUAL", 1: "DIFFERENT", 5: "NOTHING WAS RUN"}[code]
-        detail = f"{divergence}" if divergence is not None else ", ".join(compared)
-        last = f"\n{verdict}: {options.diff}: {detail}".rstrip(": ")
+    if parting is not None:
+        last = f"\n{_VERDICTS[parting.exit_code]}: {options.diff}: {parting}"
         out.print(last, markup=False, highlight=False, soft_wrap=True)
     if options.json is not None:
-        write_json(to_json(found, divergence, backend=options.diff or ""), options.json)
-    return code
+        write_json(to_json(found, parting), options.json)
+    return 0 if parting is None else parting.exit_code
 
 
 def _tensor(options: argparse.Namespace, args: QuantizationArgs) -> Tensor:

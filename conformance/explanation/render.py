@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from .divergence import Divergence
+from .divergence import Divergence, Parting
 from .steps import Part, Rounding, Step, Trace
 
 _COLUMNS = 80
@@ -29,7 +29,8 @@ def lines_of(trace: Trace, found: Divergence | None = None) -> list[Text]:
         for step in part.steps:
             lines += _step_lines(step)
             if found is not None and _is_at(found, part, step):
-                text = f"from here {found.backend} differs: its {found.op} gives {found.actual}"
+                gives = " gives" if found.expected else ":"
+                text = f"from here {found.backend} differs: its {found.op}{gives} {found.actual}"
                 lines += _wrapped(text, _NOTE, "bold red")
     return lines
 
@@ -55,7 +56,7 @@ def rounding_text(rounding: Rounding) -> str:
     return text if rounding.nearest else f"{text}; rounded twice, by way of a wider dtype"
 
 
-def to_json(trace: Trace, found: Divergence | None = None, *, backend: str = "") -> dict[str, Any]:
+def to_json(trace: Trace, parting: Parting | None = None) -> dict[str, Any]:
     """The trace as JSON values; rationals as ``"numerator/denominator"``."""
     return {
         "schema": 1,
@@ -73,7 +74,7 @@ def to_json(trace: Trace, found: Divergence | None = None, *, backend: str = "")
             }
             for part in trace.parts
         ],
-        "diff": None if not backend else {"backend": backend} | _found_json(found),
+        "diff": None if parting is None else _parting_json(parting),
     }
 
 
@@ -139,16 +140,23 @@ def _rounding_json(rounding: Rounding) -> dict[str, Any]:
     }
 
 
-def _found_json(found: Divergence | None) -> dict[str, Any]:
+def _parting_json(parting: Parting) -> dict[str, Any]:
+    """``differs`` is null where nothing was compared."""
+    found = parting.divergence
+    data = {
+        "backend": parting.backend,
+        "differs": None if not parting.compared else found is not None,
+        "compared": list(parting.compared),
+        "unsupported": dict(parting.unsupported),
+    }
     if found is None:
-        return {"differs": False}
-    return {
-        "differs": True,
+        return data
+    return data | {
         "op": found.op,
         "step": found.step,
         "kind": found.kind,
         "index": list(found.index),
-        "expected": found.expected,
+        "expected": found.expected or None,
         "actual": found.actual,
         "cause": found.cause,
     }

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import ml_dtypes
 import numpy as np
@@ -16,7 +17,7 @@ from qparity.conformance.cli import main
 from qparity.conformance.compare import equal_bits
 from qparity.conformance.explanation import Trace, of_texts, part_from, trace
 from qparity.conformance.explanation.exact import code_bits, gap, nearest, neighbours
-from qparity.conformance.explanation.render import rounding_text
+from qparity.conformance.explanation.render import rounding_text, to_json
 from qparity.conformance.explanation.steps import Tensor
 from qparity.conformance.explanation.storage import storage_of
 from qparity.conformance.faults import FAULTS
@@ -230,10 +231,9 @@ def test_the_step_of_a_planted_fault_is_found(name: str, step: str | None) -> No
     """A fault of the division parts at y, one of the rounding at the code, and it is named."""
     fault = next(f for f in FAULTS if f.name == name).backend()
     x = np.array([[0.96875006, 0.96875, 127.5 * 1.9375]], np.float32)
-    found, compared = part_from(
-        trace(Tensor(x, ((0, 1),), (), ""), QuantizationArgs()), fault, name
-    )
-    assert compared[0] == "minmax"
+    parting = part_from(trace(Tensor(x, ((0, 1),), (), ""), QuantizationArgs()), fault, name)
+    found = parting.divergence
+    assert parting.compared[0] == "minmax"
     assert (None if found is None else found.step) == step
     assert found is None or found.cause.startswith(f"explained by: {name}")
 
@@ -244,7 +244,7 @@ def test_a_global_scale_left_out_is_found() -> None:
     def quantize(*a: object, **k: object) -> object:
         return reference.quantize(*a, **{**k, "global_scale": None})  # type: ignore[arg-type]
 
-    found, _ = part_from(traced(OWN_NVFP4, BF16), backend(quantize=quantize), "mine")
+    found = part_from(traced(OWN_NVFP4, BF16), backend(quantize=quantize), "mine").divergence
     assert found is not None
     assert (found.op, found.step) == ("quantize", "s")
 
@@ -253,10 +253,42 @@ OWN_NVFP4 = next(args for args in ALL_ARGS if args.strategy == "tensor_group")
 
 
 def test_a_backend_without_operations_is_compared_with_nothing() -> None:
-    """What a backend lacks is passed by."""
+    """What a backend lacks is passed by, and named."""
     names = [name for name in dir(backend()) if not name.startswith("_")]
     empty = lacking(*(n for n in names if n not in ("to_numpy", "from_numpy")))
-    assert part_from(traced(OWN, BF16), empty, "mine") == (None, ())
+    found = part_from(traced(OWN, BF16), empty, "mine")
+    assert (found.divergence, found.compared, found.exit_code) == (None, (), 5)
+    lacks = "minmax, calculate_qparams, quantize, dequantize, fake_quantize"
+    assert str(found) == f"it has none of {lacks}"
+
+
+def declining(*_: object, **__: object) -> object:
+    """An operation that is not there for these arguments."""
+    raise NotImplementedError("float32, one level of scales")
+
+
+def test_nothing_compared_is_no_equality() -> None:
+    """A backend that declines differs neither so nor so: null, with its reasons, in JSON too."""
+    base = backend()
+    mine = SimpleNamespace(from_numpy=base.from_numpy, to_numpy=base.to_numpy, quantize=declining)
+    found = part_from(traced(OWN, BF16), mine, "mine")
+    assert str(found) == "quantize: float32, one level of scales"
+    said = to_json(traced(OWN, BF16), found)["diff"]
+    assert (said["differs"], said["compared"]) == (None, [])
+    assert said["unsupported"]["quantize"] == "float32, one level of scales"
+    assert said["unsupported"]["minmax"] == "no function minmax"
+
+
+def test_what_a_backend_raises_is_told_without_a_number() -> None:
+    """Where a backend gives no number, none is said to be expected."""
+
+    def quantize(*_: object, **__: object) -> object:
+        raise RuntimeError("no kernel")
+
+    found = part_from(traced(OWN_NVFP4, BF16), backend(quantize=quantize), "mine")
+    assert "'code': raised RuntimeError: no kernel; " in str(found)
+    said = to_json(traced(OWN_NVFP4, BF16), found)["diff"]
+    assert (said["differs"], said["expected"]) == (True, None)
 
 
 def run(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -309,7 +341,9 @@ def test_the_command_explains_weights_and_diffs(
     (tmp_path / "empty_one.py").write_text(base)
     file = ["W8A8", "--weights", str(SAMPLE), "--row", "3", "--columns", "0:2"]
     assert run([*file, "--diff", "numpy"], capsys)[0] == 0
-    assert run([*file, "--diff", "empty_one"], capsys)[0] == 5
+    code, out, _ = run([*file, "--diff", "empty_one"], capsys)
+    assert code == 5
+    assert out.splitlines()[-1].startswith("NOTHING WAS RUN: empty_one: it has none of minmax, ")
     code, out, _ = run([*file, "--dtype", "float32", "--diff", "reciprocal_one"], capsys)
     assert code == 1
     assert "DIFFERENT: reciprocal_one: quantize: parts at the step 'y'" in out
