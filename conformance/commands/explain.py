@@ -1,7 +1,6 @@
 """``qparity explain``: every step from a value to its code, with bits and roundings."""
 
 import argparse
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from ..explanation.storage import storage_of
 from ..guard import CASE_TIMEOUT, guarded
 from ..scheme_file import SCHEME, load_scheme
 from .aside import speaking_aside
-from .console import check_writable, console, write_json
+from .console import allow_negative_numbers, check_writable, console, write_json
 from .load import load
 
 _SIDES = ("weights", "input_activations", "output_activations")
@@ -42,8 +41,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
         description="Every step from numbers to codes, to bytes and back, with bits and roundings.",
         epilog=_EXIT_CODES,
     )
-    # -1e-5, -0x1p3 and -inf are numbers, not options
-    parser._negative_number_matcher = re.compile(r"^-(\d|\.\d|inf|nan)", re.IGNORECASE)
+    allow_negative_numbers(parser)
     parser.add_argument("scheme", metavar=SCHEME)
     values = parser.add_argument(
         "values",
