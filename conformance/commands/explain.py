@@ -58,9 +58,9 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
         "--weights", type=Path, metavar="FILE.safetensors", help="explain a row of a tensor of it"
     )
     parser.add_argument("--tensor", metavar="NAME", help="its name; default: the only matrix")
-    parser.add_argument("--row", type=int, default=0, help="default: 0")
+    parser.add_argument("--row", type=int, help="of it; default: 0")
     parser.add_argument(
-        "--columns", type=_columns, default=slice(0, 4), metavar="FIRST:LAST", help="default: 0:4"
+        "--columns", type=_columns, metavar="FIRST:LAST", help="without LAST itself; default: 0:4"
     )
     parser.add_argument("--compute-dtype", choices=["float32"], help="the rule of fused kernels")
     parser.add_argument("--diff", metavar="BACKEND", help="the first step at which it differs")
@@ -103,10 +103,14 @@ def run(options: argparse.Namespace) -> int:
 def _tensor(options: argparse.Namespace, args: QuantizationArgs) -> Tensor:
     dtype = None if options.dtype is None else _DTYPES[options.dtype]
     if options.weights is None:
+        for name in ("tensor", "row", "columns"):
+            if getattr(options, name) is not None:
+                raise ValueError(f"{name}: not allowed without --weights; allowed: with it")
         return of_texts(options.values, dtype or _DTYPES["bfloat16"], args)
     if options.values:
         raise ValueError("VALUE: not allowed with --weights; allowed: one of the two")
-    return of_weights(options.weights, options.tensor, options.row, options.columns, dtype)
+    columns = slice(0, 4) if options.columns is None else options.columns
+    return of_weights(options.weights, options.tensor, options.row or 0, columns, dtype)
 
 
 def _side(scheme: QuantizationScheme, asked: str | None) -> tuple[str, QuantizationArgs]:
@@ -122,6 +126,8 @@ def _side(scheme: QuantizationScheme, asked: str | None) -> tuple[str, Quantizat
 
 def _columns(text: str) -> slice:
     first, colon, last = text.partition(":")
-    if not (first or "0").isdigit() or not (last or "0").isdigit() or not colon:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: FIRST:LAST")
+    if not (first or "0").isdecimal() or not (last or "0").isdecimal() or not colon:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not allowed; allowed: FIRST:LAST, such as 0:4, 8: or :4"
+        )
     return slice(int(first or 0), int(last) if last else None)
