@@ -10,13 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from qparity.reference import (
-    FloatFormat,
-    IntFormat,
-    QuantizationArgs,
-    QuantizationScheme,
-    preset_name_to_scheme,
-)
+from qparity.reference import QuantizationArgs, QuantizationScheme, preset_name_to_scheme
 
 __all__ = ["SCHEME", "load_object", "load_scheme", "load_schemes", "short_name", "short_names"]
 
@@ -73,8 +67,12 @@ def load_scheme(name: str) -> tuple[str, QuantizationScheme]:
     return first
 
 
-def load_object(name: str) -> object:
+def load_object(name: str, *kinds: type) -> object:
     """An object of a file, ``scheme.py:NAME``, or of a module, ``package.module:NAME``.
+
+    Args:
+        name: of the object.
+        kinds: what it is looked for as; such objects are named in the error.
 
     Raises:
         OSError: if a file cannot be read.
@@ -92,9 +90,8 @@ def load_object(name: str) -> object:
     module = found
     for part in path.split("."):
         if not hasattr(found, part):
-            rows = (QuantizationArgs, QuantizationScheme, FloatFormat, IntFormat)
-            present = [key for key, value in vars(module).items() if isinstance(value, rows)]
-            allowed = ", ".join(present) or "QuantizationArgs or a QuantizationScheme"
+            present = [key for key, value in vars(module).items() if isinstance(value, kinds)]
+            allowed = ", ".join(present) or f"a name of {' or '.join(k.__name__ for k in kinds)}"
             raise ValueError(f"scheme: {module_name!r} has no {path!r}; allowed: {allowed}")
         found = getattr(found, part)
     return found
@@ -117,7 +114,7 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 
 def _imported(name: str) -> QuantizationScheme:
     """The args or the scheme that an object of a module, or of a file, is."""
-    found = load_object(name)
+    found = load_object(name, QuantizationArgs, QuantizationScheme)
     if isinstance(found, QuantizationArgs):
         return QuantizationScheme(("Linear",), weights=found)
     if isinstance(found, QuantizationScheme):

@@ -14,6 +14,7 @@ from qparity.reference import (
     FormatArgs,
     IntFormat,
     QuantizationArgs,
+    QuantizationScheme,
 )
 from qparity.reference.format_args import NAMED_FORMATS
 
@@ -108,7 +109,7 @@ def _number_line(options: argparse.Namespace) -> "Figure":
     row: object = NAMED_FORMATS.get(name)
     named = ".json" not in name and (":" in name or name.endswith(".py"))
     if row is None and ":" in name and named:
-        row = load_object(name)
+        row = load_object(name, FloatFormat, IntFormat, QuantizationArgs, QuantizationScheme)
     if not isinstance(row, FloatFormat | IntFormat):
         if not named and ".json" not in name and name.upper() not in PRESET_SCHEMES:
             formats = ", ".join(key for key, row in NAMED_FORMATS.items() if row.bits <= 8)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qparity.conformance.scheme_file import load_object, load_scheme, load_schemes, short_names
-from qparity.reference import QuantizationArgs, QuantizationScheme, preset_name_to_scheme
+from qparity.reference import IntFormat, QuantizationArgs, QuantizationScheme, preset_name_to_scheme
 
 ARGS = QuantizationArgs(num_bits=4, group_size=128)
 SCHEME = QuantizationScheme(("Linear",), ARGS)
@@ -123,12 +123,16 @@ def test_a_file_that_cannot_be_run_is_refused(raised: str, tmp_path: Path) -> No
 
 
 def test_a_name_that_a_file_lacks_is_named(tmp_path: Path) -> None:
-    """The message has the file, the name, and the schemes and formats that are there."""
+    """The message has the file, the name, and what is there of the kinds looked for."""
     made = "from qparity.reference import IntFormat, QuantizationArgs\n"
     made += "MINE = QuantizationArgs()\nE3 = IntFormat(bits=3)\n"
     (tmp_path / "mine.py").write_text(made)
-    with pytest.raises(ValueError, match=r"mine\.py' has no 'ARGS'; allowed: MINE, E3$"):
+    with pytest.raises(ValueError, match=r"mine\.py' has no 'ARGS'; allowed: MINE$"):
         load_schemes([str(tmp_path / "mine.py")])
+    with pytest.raises(ValueError, match=r"mine\.py' has no 'E4'; allowed: E3$"):
+        load_object(f"{tmp_path / 'mine.py'}:E4", IntFormat)
+    with pytest.raises(ValueError, match=r"has no 'E4'; allowed: a name of QuantizationScheme$"):
+        load_object(f"{tmp_path / 'mine.py'}:E4", QuantizationScheme)
     assert load_object(f"{tmp_path / 'mine.py'}:MINE.num_bits") == 8
 
 
