@@ -1,6 +1,8 @@
 """The command ``qparity`` (SPEC section 12)."""
 
 import argparse
+import codecs
+import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -30,6 +32,7 @@ _COMMANDS = (
     *(compare, lab, self_test, report, operations),
 )
 _INTERRUPTED = 130
+_PLAIN = "qparity.plain"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -43,6 +46,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit with its code; bad input is one line on standard error."""
+    _speak_ascii()
     options = _parser().parse_args(arguments)
     try:
         code = options.run(options)
@@ -56,6 +60,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         code = _INTERRUPTED
     sys.exit(code)
+
+
+def _speak_ascii() -> None:
+    """Where the output has no character for one of ours, an ellipsis is dots, the rest ``?``."""
+    codecs.register_error(_PLAIN, _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors=_PLAIN)
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join("..." if c == "\N{HORIZONTAL ELLIPSIS}" else "?" for c in text), error.end
 
 
 def _parser() -> argparse.ArgumentParser:

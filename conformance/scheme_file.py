@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -11,9 +12,9 @@ from typing import Any
 
 from qparity.reference import QuantizationArgs, QuantizationScheme, preset_name_to_scheme
 
-__all__ = ["SCHEME", "load_object", "load_schemes", "short_name"]
+__all__ = ["SCHEME", "load_object", "load_scheme", "load_schemes", "short_name", "short_names"]
 
-SCHEME = "PRESET|FILE.json|FILE.py[:ARGS]|package.module:ARGS"
+SCHEME = "PRESET|FILE.json[:GROUP]|FILE.py[:ARGS]|package.module:ARGS"
 
 
 def load_schemes(names: Iterable[str]) -> dict[str, QuantizationScheme]:
@@ -21,9 +22,13 @@ def load_schemes(names: Iterable[str]) -> dict[str, QuantizationScheme]:
 
     Args:
         names: preset names; or paths that end in ``.json``: a model's ``config.json``, a
-            ``quantization_config``, one scheme, or the args of one weight; or an object, args or
-            a scheme, of a file (``scheme.py:ARGS``, or ``scheme.py`` for short) or of a module
+            ``quantization_config``, one scheme, or the args of one weight, and of several groups
+            one (``config.json:group_0``); or an object, args or a scheme, of a file
+            (``scheme.py:ARGS``, or ``scheme.py`` for short) or of a module
             (``package.module:ARGS``).
+
+    Returns:
+        Schemes of JSON by ``stem:group``; by ``path:group`` where another file has that name.
 
     Raises:
         OSError: if a file cannot be read.
@@ -32,8 +37,12 @@ def load_schemes(names: Iterable[str]) -> dict[str, QuantizationScheme]:
     """
     found: dict[str, QuantizationScheme] = {}
     for name in names:
-        if name.endswith(".json"):
-            found |= _schemes_of_file(Path(name))
+        if name.endswith(".json") or ".json:" in name:
+            path, group = _path_and_group(name)
+            for key, scheme in _schemes_of_file(path, group).items():
+                short = f"{path.stem}:{key}"
+                taken = found.get(short, scheme) != scheme
+                found[f"{path}:{key}" if taken else short] = scheme
         elif ":" in name or name.endswith(".py"):
             full = name if ":" in name else f"{name}:ARGS"
             found[full] = _imported(full)
@@ -42,12 +51,32 @@ def load_schemes(names: Iterable[str]) -> dict[str, QuantizationScheme]:
     return found
 
 
-def load_object(name: str) -> object:
+def load_scheme(name: str) -> tuple[str, QuantizationScheme]:
+    """The one scheme of a name, for what takes one, and what it is called.
+
+    Raises:
+        OSError: as ``load_schemes``.
+        ValueError: as ``load_schemes``; if there are several, with their names.
+    """
+    found = load_schemes([name])
+    first, *others = found.items()
+    if any(scheme != first[1] for _, scheme in others):
+        path = name.partition(".json")[0]
+        allowed = ", ".join(f"{path}.json:{key.partition(':')[2]}" for key in found)
+        raise ValueError(f"scheme: {name!r} has {len(found)} schemes; allowed: {allowed}")
+    return first
+
+
+def load_object(name: str, *kinds: type) -> object:
     """An object of a file, ``scheme.py:NAME``, or of a module, ``package.module:NAME``.
+
+    Args:
+        name: of the object.
+        kinds: what it is looked for as; such objects are named in the error.
 
     Raises:
         OSError: if a file cannot be read.
-        ValueError: if the module cannot be imported; what it lacks is None.
+        ValueError: if the module cannot be imported, or has no such object.
     """
     module_name, _, path = name.partition(":")
     from_file = module_name.endswith(".py")
@@ -55,11 +84,16 @@ def load_object(name: str) -> object:
         found: object = _run_file(Path(module_name)) if from_file else _import(module_name)
     except OSError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"scheme: {name!r} raised {type(error).__name__} when imported: {error}"
         raise ValueError(message) from error
+    module = found
     for part in path.split("."):
-        found = getattr(found, part, None)
+        if not hasattr(found, part):
+            present = [key for key, value in vars(module).items() if isinstance(value, kinds)]
+            allowed = ", ".join(present) or f"a name of {' or '.join(k.__name__ for k in kinds)}"
+            raise ValueError(f"scheme: {module_name!r} has no {path!r}; allowed: {allowed}")
+        found = getattr(found, part)
     return found
 
 
@@ -71,9 +105,16 @@ def short_name(name: str) -> str:
     return Path(file).stem if path == "ARGS" else f"{Path(file).stem}:{path}"
 
 
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """The short name of each; two that would be alike stay as they are."""
+    short = {name: short_name(name) for name in names}
+    count = Counter(short.values())
+    return {name: text if count[text] == 1 else name for name, text in short.items()}
+
+
 def _imported(name: str) -> QuantizationScheme:
     """The args or the scheme that an object of a module, or of a file, is."""
-    found = load_object(name)
+    found = load_object(name, QuantizationArgs, QuantizationScheme)
     if isinstance(found, QuantizationArgs):
         return QuantizationScheme(("Linear",), weights=found)
     if isinstance(found, QuantizationScheme):
@@ -99,7 +140,14 @@ def _run_file(path: Path) -> ModuleType:
     return module
 
 
-def _schemes_of_file(path: Path) -> dict[str, QuantizationScheme]:
+def _path_and_group(name: str) -> tuple[Path, str]:
+    """``config.json`` and ``group_0`` of ``config.json:group_0``."""
+    head, _, group = name.partition(".json:")
+    return (Path(f"{head}.json"), group) if group else (Path(name), "")
+
+
+def _schemes_of_file(path: Path, group: str) -> dict[str, QuantizationScheme]:
+    """The schemes of a file, or the one of a group."""
     try:
         data = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -107,9 +155,12 @@ def _schemes_of_file(path: Path) -> dict[str, QuantizationScheme]:
     if not isinstance(data, Mapping):
         raise ValueError(f"{path}: a JSON {type(data).__name__}; allowed: an object")
     try:
-        return {f"{path.stem}:{name}": scheme for name, scheme in _schemes_of(data).items()}
+        found = _schemes_of(data)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
+    if group and group not in found:
+        raise ValueError(f"{path}: no group {group!r}; allowed: {', '.join(found)}")
+    return {group: found[group]} if group else found
 
 
 def _schemes_of(data: Mapping[str, Any]) -> dict[str, QuantizationScheme]:

@@ -86,9 +86,14 @@ def _format(name: str, value: object) -> object:
     """A format from its name, which is left as it is, or from its fields."""
     if not isinstance(value, Mapping):
         return value
-    kind = FloatFormat if "exponent_bits" in value else IntFormat
-    _check_keys(name, value, [f.name for f in fields(kind)])
-    return kind(**value)
+    whole, real = ([f.name for f in fields(kind)] for kind in (IntFormat, FloatFormat))
+    if all(key in whole or key not in real for key in value):
+        _check_keys(name, value, whole)
+        return IntFormat(**value)
+    _check_keys(name, value, real)
+    if "exponent_bits" not in value:
+        raise ValueError(f"{name}: exponent_bits: missing; allowed: 1 to 11")
+    return FloatFormat(**value)
 
 
 def _check_keys(name: str, data: Mapping[str, Any], known: Collection[str]) -> None:

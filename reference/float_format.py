@@ -11,6 +11,9 @@ from .float_rows import FLOAT_ROWS
 
 __all__ = ["FloatFormat"]
 
+# the one format without a zero that has a name of its own
+_E8M0 = "float8_e8m0fnu"
+
 
 @dataclass(frozen=True, slots=True)
 class FloatFormat:
@@ -20,7 +23,8 @@ class FloatFormat:
     is made from the rest: the name, the bias of IEEE 754, the largest value.
 
     Attributes:
-        name: the name that ml_dtypes and the OCP specifications use, or one like theirs.
+        name: the name that ml_dtypes and the OCP specifications use, or one like theirs; if made,
+            none that they have for other values: ``"float8_e4m3fn_nonan"``.
         exponent_bits: width of the exponent field, 1 to 11.
         mantissa_bits: width of the stored mantissa field, 0 to 52.
         bias: exponent bias; by default ``2 ** (exponent_bits - 1) - 1``.
@@ -67,7 +71,8 @@ class FloatFormat:
         largest = self._largest()
         self._check_max(largest)
         object.__setattr__(self, "max", largest if self.max is None else float(self.max))
-        object.__setattr__(self, "name", self.name or self._name(self.bias != ieee_bias))
+        name = self._name(self.bias != ieee_bias)
+        object.__setattr__(self, "name", self.name or name + self._unlike(name, largest))
 
     @property
     def bits(self) -> int:
@@ -168,3 +173,18 @@ class FloatFormat:
         name += f"b{self.bias}" if with_bias else ""
         name += "" if self.has_inf else "fn"
         return name + ("" if self.signed else "u")
+
+    def _unlike(self, name: str, largest: float) -> str:
+        """What to add to a name that another format has: ``_nonan``, ``_max240`` and so on."""
+        without_zero = name == _E8M0
+        row = FLOAT_ROWS.get(name)
+        if row is None and not without_zero:
+            return ""
+        has_nan = without_zero or (row is not None and row[-1])
+        unlike = {
+            "nan" if self.has_nan else "nonan": self.has_nan != has_nan,
+            "zero": without_zero and self.has_zero,
+            "nosub": self.has_zero and not self.has_subnormals,
+            f"max{self.max:g}": self.max != largest,
+        }
+        return "".join(f"_{part}" for part, differs in unlike.items() if differs)

@@ -113,12 +113,10 @@ class FormatArgs(QuantizationArgs):
 
     def _check_codes(self) -> None:
         row = self.code_format
-        least = 1.0 if isinstance(row, IntFormat) else row.smallest
-        held = row.bits <= _MOST_BITS and least >= _FLOAT16_LEAST and row.max <= _FLOAT16_MOST
-        if not held or row.min > 0:
+        if not _holds_codes(row):
             raise ValueError(
-                f"code_format: {row.name}, {least} to {row.max}, is not allowed; allowed: at most "
-                "8 bits, with a zero, and values that float16 holds, 2^-24 to 65504"
+                f"code_format: {row.name}, {_least(row)} to {row.max}, is not allowed; allowed: "
+                "at most 8 bits, with a zero, and values that float16 holds, 2^-24 to 65504"
             )
         if self.symmetric and row.min == 0:
             raise ValueError(
@@ -134,11 +132,11 @@ class FormatArgs(QuantizationArgs):
         row = self.scale_format
         if row is None or self.scale_dtype is not None:
             return
-        least = 1.0 if isinstance(row, IntFormat) else row.smallest
-        if row.bits > _MOST_BITS or least < _FLOAT32_LEAST or not least <= row.max <= _FLOAT32_MOST:
+        if not _holds_scales(row):
             raise ValueError(
-                f"scale_format: {row.name}, {least} to {row.max}, is not allowed; allowed: at most "
-                "8 bits and values of float32, 2^-149 to 2^127, or the format of a scale_dtype"
+                f"scale_format: {row.name}, {_least(row)} to {row.max}, is not allowed; allowed: "
+                "at most 8 bits and values of float32, 2^-149 to 2^127, or the format of a "
+                "scale_dtype"
             )
 
     def _check_rule(self) -> None:
@@ -166,8 +164,30 @@ def _row(name: str, value: object) -> FloatFormat | IntFormat:
         return NAMED_FORMATS[value]
     if not isinstance(value, (FloatFormat, IntFormat)):
         error = ValueError if isinstance(value, str) else TypeError
+        fits = _holds_codes if name == "code_format" else _holds_named_scales
         raise error(
             f"{name}: {value!r} is not allowed; allowed: a FloatFormat, an IntFormat, or one of "
-            f"{list(NAMED_FORMATS)}"
+            f"{[key for key, row in NAMED_FORMATS.items() if fits(row)]}"
         )
     return value
+
+
+def _least(row: FloatFormat | IntFormat) -> float:
+    return 1.0 if isinstance(row, IntFormat) else row.smallest
+
+
+def _holds_codes(row: FloatFormat | IntFormat) -> bool:
+    """At most 8 bits, with a zero, and values that float16 holds."""
+    held = _least(row) >= _FLOAT16_LEAST and row.max <= _FLOAT16_MOST
+    return row.bits <= _MOST_BITS and held and row.min <= 0
+
+
+def _holds_scales(row: FloatFormat | IntFormat) -> bool:
+    """At most 8 bits, with a positive value, and values that float32 holds."""
+    least = _least(row)
+    return row.bits <= _MOST_BITS and _FLOAT32_LEAST <= least <= row.max <= _FLOAT32_MOST
+
+
+def _holds_named_scales(row: FloatFormat | IntFormat) -> bool:
+    """The same, or the format of a ``scale_dtype``."""
+    return _holds_scales(row) or row.name in [dtype.name for dtype in SCALE_DTYPES]

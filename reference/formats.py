@@ -16,6 +16,7 @@ __all__ = [
     "FLOAT6_E2M3FN",
     "FLOAT6_E3M2FN",
     "FLOAT8_E4M3FN",
+    "FLOAT8_E5M2",
     "FLOAT8_E8M0FNU",
     "FORMATS",
     "FloatFormat",
@@ -111,6 +112,7 @@ FLOAT4_E2M1FN = float_format("float4_e2m1fn")
 FLOAT6_E2M3FN = float_format("float6_e2m3fn")
 FLOAT6_E3M2FN = float_format("float6_e3m2fn")
 FLOAT8_E4M3FN = float_format("float8_e4m3fn")
+FLOAT8_E5M2 = float_format("float8_e5m2")
 # of scales alone, powers of two without a zero; no library's cast is its rounding, so no dtype
 FLOAT8_E8M0FNU = FloatFormat(
     exponent_bits=8, has_nan=True, signed=False, has_zero=False, has_subnormals=False

@@ -9,7 +9,7 @@ from qparity.reference import QuantizationArgs
 
 from ..comparison import measure, to_json, to_markdown, to_table
 from ..comparison.plot import plot
-from ..scheme_file import SCHEME, load_schemes, short_name
+from ..scheme_file import SCHEME, load_schemes, short_names
 from ..weights import SAMPLE, matrices, read_tensors
 from .console import check_writable, console, write_json, write_text
 
@@ -61,14 +61,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def weights_of(names: list[str]) -> dict[str, QuantizationArgs]:
-    """The args of the weights of schemes, by a short name.
+    """The args of the weights of schemes, by names as short as tell them apart.
 
     Raises:
         ValueError: if a scheme quantizes no weights, or cannot be read.
     """
     found = {}
-    for name, scheme in load_schemes(names).items():
+    schemes = load_schemes(names)
+    shown = short_names(schemes)
+    for name, scheme in schemes.items():
         if scheme.weights is None:
             raise ValueError(f"scheme: {name!r} quantizes no weights; allowed: one that does")
-        found[short_name(name)] = scheme.weights
+        found[shown[name]] = scheme.weights
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..checkpoint import open_checkpoint
 from ..compression import compress_checkpoint
-from ..scheme_file import load_schemes
+from ..scheme_file import load_scheme
 from .bytes_bar import BytesBar
 from .console import speaker
 from .verify import positive
@@ -31,7 +31,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
         metavar="DENSE",
         help="a safetensors file, or a folder with model.safetensors or an index of shards",
     )
-    parser.add_argument("--scheme", required=True, metavar="PRESET|FILE.json")
+    parser.add_argument("--scheme", required=True, metavar="PRESET|FILE.json[:GROUP]")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new folder")
     parser.add_argument(
         "--target",
@@ -60,10 +60,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    schemes = load_schemes([options.scheme])
-    if len(schemes) != 1:
-        raise ValueError(f"scheme: {options.scheme} has {len(schemes)} schemes; allowed: one")
-    scheme = next(iter(schemes.values()))
+    _, scheme = load_scheme(options.scheme)
     if options.targets:
         scheme = replace(scheme, targets=tuple(options.targets))
     checkpoint = open_checkpoint(options.dense.absolute() if options.scheduler else options.dense)

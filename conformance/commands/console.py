@@ -1,7 +1,9 @@
 """What the commands share: where they write, and how."""
 
+import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +13,11 @@ from rich.console import Console
 
 EXIT_CODES = "exit codes: 0 all equal, 1 a difference, 2 bad usage or input, 5 nothing was run"
 _WIDTH_OF_A_PIPE = 100
+
+
+def allow_negative_numbers(parser: argparse.ArgumentParser) -> None:
+    """Let -1e-5, -0x1p3 and -inf be numbers, not options."""
+    parser._negative_number_matcher = re.compile(r"^-(\d|\.\d|inf|nan)", re.IGNORECASE)
 
 
 def console(file: Any = None) -> Console:  # noqa: ANN401 - any text stream

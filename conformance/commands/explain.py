@@ -1,7 +1,6 @@
 """``qparity explain``: every step from a value to its code, with bits and roundings."""
 
 import argparse
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +11,13 @@ import numpy as np
 
 from qparity.reference import QuantizationArgs, QuantizationScheme
 
-from ..explanation import Divergence, lines_of, of_texts, of_weights, part_from, to_json, trace
+from ..explanation import Parting, lines_of, of_texts, of_weights, part_from, to_json, trace
 from ..explanation.steps import Tensor
 from ..explanation.storage import storage_of
 from ..guard import CASE_TIMEOUT, guarded
-from ..scheme_file import SCHEME, load_schemes
+from ..scheme_file import SCHEME, load_scheme
 from .aside import speaking_aside
-from .console import check_writable, console, write_json
+from .console import allow_negative_numbers, check_writable, console, write_json
 from .load import load
 
 _SIDES = ("weights", "input_activations", "output_activations")
@@ -26,10 +25,11 @@ _DTYPES = {
     name: np.dtype(getattr(ml_dtypes, name, name))
     for name in ("bfloat16", "float16", "float32", "float64")
 }
+_VERDICTS = {0: "EQUAL", 1: "DIFFERENT", 5: "NOTHING WAS RUN"}
 _NOT_STORED = "no checkpoint format holds these codes: what is stored is left out"
 _EXIT_CODES = (
     "exit codes: 0 explained, 1 the backend of --diff differs, 2 bad usage or input, "
-    "5 it has none of the operations"
+    "5 it has none of the operations, or declines them"
 )
 
 
@@ -41,8 +41,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
         description="Every step from numbers to codes, to bytes and back, with bits and roundings.",
         epilog=_EXIT_CODES,
     )
-    # -1e-5, -0x1p3 and -inf are numbers, not options
-    parser._negative_number_matcher = re.compile(r"^-(\d|\.\d|inf|nan)", re.IGNORECASE)
+    allow_negative_numbers(parser)
     parser.add_argument("scheme", metavar=SCHEME)
     values = parser.add_argument(
         "values",
@@ -59,9 +58,9 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
         "--weights", type=Path, metavar="FILE.safetensors", help="explain a row of a tensor of it"
     )
     parser.add_argument("--tensor", metavar="NAME", help="its name; default: the only matrix")
-    parser.add_argument("--row", type=int, default=0, help="default: 0")
+    parser.add_argument("--row", type=int, help="of it; default: 0")
     parser.add_argument(
-        "--columns", type=_columns, default=slice(0, 4), metavar="FIRST:LAST", help="default: 0:4"
+        "--columns", type=_columns, metavar="FIRST:LAST", help="without LAST itself; default: 0:4"
     )
     parser.add_argument("--compute-dtype", choices=["float32"], help="the rule of fused kernels")
     parser.add_argument("--diff", metavar="BACKEND", help="the first step at which it differs")
@@ -72,7 +71,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     check_writable(options.json)
-    name, scheme = next(iter(load_schemes([options.scheme]).items()))
+    name, scheme = load_scheme(options.scheme)
     side, args = _side(scheme, options.side)
     compute_dtype = None if options.compute_dtype is None else np.dtype(np.float32)
     storage = storage_of(scheme) if side == "weights" else None
@@ -85,34 +84,33 @@ def run(options: argparse.Namespace) -> int:
     )
     if side == "weights" and storage is None:
         found = replace(found, note=_NOT_STORED)
-    divergence: Divergence | None = None
-    compared: tuple[str, ...] = ()
+    parting: Parting | None = None
     if options.diff is not None:
         with speaking_aside():
             backend = guarded(load(options.diff), CASE_TIMEOUT)
-            divergence, compared = part_from(found, backend, options.diff, compute_dtype)
+            parting = part_from(found, backend, options.diff, compute_dtype)
     out = console(sys.stderr if options.json == "-" else sys.stdout)
-    for line in lines_of(found, divergence):
+    for line in lines_of(found, None if parting is None else parting.divergence):
         out.print(line, soft_wrap=True)
-    code = 0
-    if options.diff is not None:
-        code = 1 if divergence is not None else 0 if compared else 5
-        verdict = {0: "EQUAL", 1: "DIFFERENT", 5: "NOTHING WAS RUN"}[code]
-        detail = f"{divergence}" if divergence is not None else ", ".join(compared)
-        last = f"\n{verdict}: {options.diff}: {detail}".rstrip(": ")
+    if parting is not None:
+        last = f"\n{_VERDICTS[parting.exit_code]}: {options.diff}: {parting}"
         out.print(last, markup=False, highlight=False, soft_wrap=True)
     if options.json is not None:
-        write_json(to_json(found, divergence, backend=options.diff or ""), options.json)
-    return code
+        write_json(to_json(found, parting), options.json)
+    return 0 if parting is None else parting.exit_code
 
 
 def _tensor(options: argparse.Namespace, args: QuantizationArgs) -> Tensor:
     dtype = None if options.dtype is None else _DTYPES[options.dtype]
     if options.weights is None:
+        for name in ("tensor", "row", "columns"):
+            if getattr(options, name) is not None:
+                raise ValueError(f"{name}: not allowed without --weights; allowed: with it")
         return of_texts(options.values, dtype or _DTYPES["bfloat16"], args)
     if options.values:
         raise ValueError("VALUE: not allowed with --weights; allowed: one of the two")
-    return of_weights(options.weights, options.tensor, options.row, options.columns, dtype)
+    columns = slice(0, 4) if options.columns is None else options.columns
+    return of_weights(options.weights, options.tensor, options.row or 0, columns, dtype)
 
 
 def _side(scheme: QuantizationScheme, asked: str | None) -> tuple[str, QuantizationArgs]:
@@ -128,6 +126,8 @@ def _side(scheme: QuantizationScheme, asked: str | None) -> tuple[str, Quantizat
 
 def _columns(text: str) -> slice:
     first, colon, last = text.partition(":")
-    if not (first or "0").isdigit() or not (last or "0").isdigit() or not colon:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: FIRST:LAST")
+    if not (first or "0").isdecimal() or not (last or "0").isdecimal() or not colon:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not allowed; allowed: FIRST:LAST, such as 0:4, 8: or :4"
+        )
     return slice(int(first or 0), int(last) if last else None)

@@ -99,10 +99,11 @@ def _print_line(line: str, out: Console) -> None:
 
 
 def _exit_code(found: Mapping[str, list[Verdict]]) -> int:
-    verdicts = {verdict.verdict for group in found.values() for verdict in group}
-    if VIOLATED in verdicts:
+    """A law that asks the backend nothing holds for any: alone, it is nothing that was run."""
+    verdicts = [verdict for group in found.values() for verdict in group]
+    if any(verdict.verdict == VIOLATED for verdict in verdicts):
         return 1
-    return 0 if HOLDS in verdicts else 5
+    return 0 if any(verdict.verdict == HOLDS and verdict.asked for verdict in verdicts) else 5
 
 
 def _summary(options: argparse.Namespace, found: Mapping[str, list[Verdict]], code: int) -> str:
@@ -114,6 +115,8 @@ def _summary(options: argparse.Namespace, found: Mapping[str, list[Verdict]], co
     parts = ", ".join(f"{count} {name}" for name, count in counts.items())
     cases = sum(verdict.cases for verdict in every)
     detail = f"{parts}; {cases:,} cases" if every else "the scheme quantizes nothing"
+    if code == 5 and cases:
+        detail += ", none of them asked the backend"
     return f"{head}: {options.scheme} on {options.backend}: {detail}; seed {options.seed}"
 
 

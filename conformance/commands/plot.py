@@ -1,22 +1,32 @@
 """``qparity plot``: pictures of formats, schemes, tensors and backends."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
 import numpy as np
 
-from qparity.reference import FORMATS, FloatFormat, FormatArgs, IntFormat, QuantizationArgs
+from qparity.reference import (
+    PRESET_SCHEMES,
+    FloatFormat,
+    FormatArgs,
+    IntFormat,
+    QuantizationArgs,
+    QuantizationScheme,
+)
+from qparity.reference.format_args import NAMED_FORMATS
 
 from .. import pictures
 from ..bits import Array
+from ..compare import find_difference
 from ..guard import CASE_TIMEOUT, guarded
 from ..pictures.canvas import check_path
-from ..scheme_file import SCHEME, load_object, load_schemes, short_name
+from ..scheme_file import SCHEME, load_object, load_scheme, short_name, short_names
 from ..weights import SAMPLE, matrices, read_tensors
 from .aside import speaking_aside
+from .console import allow_negative_numbers
 from .load import load
 
 if TYPE_CHECKING:
@@ -39,6 +49,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
         found = kinds.add_parser(name, help=what, description=what)
         found.add_argument("--out", type=Path, required=True, metavar="FILE.png|svg")
         found.set_defaults(run=run, draw=draw)
+        allow_negative_numbers(found)
         return found
 
     line = kind("number-line", "the values of a format and their gaps", _number_line)
@@ -95,10 +106,17 @@ def run(options: argparse.Namespace) -> int:
 
 def _number_line(options: argparse.Namespace) -> "Figure":
     name = options.format
-    row: object = FORMATS.get(name)
-    if row is None and ":" in name:
-        row = load_object(name)
+    row: object = NAMED_FORMATS.get(name)
+    named = ".json" not in name and (":" in name or name.endswith(".py"))
+    if row is None and ":" in name and named:
+        row = load_object(name, FloatFormat, IntFormat, QuantizationArgs, QuantizationScheme)
     if not isinstance(row, FloatFormat | IntFormat):
+        if not named and ".json" not in name and name.upper() not in PRESET_SCHEMES:
+            formats = ", ".join(key for key, row in NAMED_FORMATS.items() if row.bits <= 8)
+            raise ValueError(
+                f"format: {name!r} is unknown; allowed: {formats}, a preset, FILE.json, "
+                "FILE.py:NAME"
+            )
         row = _args_of(name)[1].code_format
     return pictures.number_line(row)
 
@@ -110,7 +128,7 @@ def _staircase(options: argparse.Namespace) -> "Figure":
 
 
 def _error(options: argparse.Namespace) -> "Figure":
-    return pictures.relative_error(dict(_args_of(name) for name in options.schemes))
+    return pictures.relative_error(dict(_named(options.schemes)))
 
 
 def _histogram(options: argparse.Namespace) -> "Figure":
@@ -124,33 +142,42 @@ def _histogram(options: argparse.Namespace) -> "Figure":
 
 
 def _scales(options: argparse.Namespace) -> "Figure":
-    named = dict(_args_of(name) for name in options.schemes)
-    return pictures.scales(named, tensor=options.tensor)
+    return pictures.scales(dict(_named(options.schemes)), tensor=options.tensor)
 
 
 def _schemes(options: argparse.Namespace) -> "Figure":
-    first, second = (_args_of(name) for name in options.schemes)
+    first, second = _named(options.schemes)
     return pictures.schemes(first, second)
 
 
 def _backends(options: argparse.Namespace) -> "Figure":
-    _, args = _args_of(options.scheme)
+    scheme, args = _args_of(options.scheme)
     dtype = np.dtype(getattr(ml_dtypes, options.dtype, options.dtype))
     plain = _per_row(args)
-    first, second = ((name, _codes(name, plain)) for name in options.backends)
+    first, second = ((name, _codes(name, plain, scheme)) for name in options.backends)
     with speaking_aside():
         return pictures.backends(first, second, plain, dtype)
 
 
-def _codes(name: str, args: QuantizationArgs) -> Callable[[Array, Array], Array]:
+def _codes(name: str, args: QuantizationArgs, scheme: str) -> Callable[[Array, Array], Array]:
+    """What a backend makes of x and scale; no answer, or another kind of one, is a ValueError."""
     with speaking_aside():
         backend: Any = guarded(load(name), CASE_TIMEOUT)
     if getattr(backend, "quantize", None) is None:
         raise ValueError(f"backend: {name!r} has no quantize; allowed: one that has")
 
     def codes(x: Array, scale: Array) -> Array:
-        native = backend.from_numpy(x), backend.from_numpy(scale)
-        return np.asarray(backend.to_numpy(backend.quantize(*native, None, args)))
+        asked = f"backend: {name!r} on {scheme} in {x.dtype.name}, a scale for each row"
+        try:
+            native = backend.from_numpy(x), backend.from_numpy(scale)
+            found = backend.to_numpy(backend.quantize(*native, None, args))
+        except (Exception, SystemExit) as error:
+            message = f"{asked}: raised {type(error).__name__}: {error}"
+            raise ValueError(f"{message}; allowed: a backend that quantizes it") from error
+        difference = find_difference(x, found)
+        if difference is not None and difference.reason != "bits":
+            raise ValueError(f"{asked}: {difference.detail}; allowed: codes in the dtype of x")
+        return np.asarray(found)
 
     return codes
 
@@ -158,15 +185,34 @@ def _codes(name: str, args: QuantizationArgs) -> Callable[[Array, Array], Array]
 def _per_row(args: QuantizationArgs) -> QuantizationArgs:
     """The same codes with one scale a row."""
     if isinstance(args, FormatArgs):
-        return FormatArgs(code_format=args.code_format, strategy="channel")
+        row = args.code_format
+        return FormatArgs(code_format=row, strategy="channel", symmetric=row.min < 0)
     return QuantizationArgs(num_bits=args.num_bits, type=args.type, strategy="channel")
 
 
+def _named(names: Iterable[str]) -> list[tuple[str, QuantizationArgs]]:
+    """Schemes by names as short as tell them apart, and their args."""
+    found: dict[str, QuantizationArgs] = {}
+    keys = []
+    for name in names:
+        shown, args = _full(name)
+        keys.append(name if found.get(shown, args) != args else shown)
+        found[keys[-1]] = args
+    short = short_names(found)
+    return [(short[key], found[key]) for key in keys]
+
+
 def _args_of(name: str) -> tuple[str, QuantizationArgs]:
+    """The short name and the args of a scheme."""
+    shown, args = _full(name)
+    return short_name(shown), args
+
+
+def _full(name: str) -> tuple[str, QuantizationArgs]:
     """The name and the args of the first side that a scheme quantizes."""
-    shown, scheme = next(iter(load_schemes([name]).items()))
+    shown, scheme = load_scheme(name)
     for side in _SIDES:
         args = getattr(scheme, side)
         if isinstance(args, QuantizationArgs):
-            return short_name(shown), args
+            return shown, args
     raise ValueError(f"scheme: {name!r} quantizes nothing; allowed: one that does")

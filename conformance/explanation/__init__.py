@@ -4,7 +4,7 @@
 where it takes another way.
 """
 
-from .divergence import Divergence, part_from
+from .divergence import Divergence, Parting, part_from
 from .render import lines_of, to_json
 from .steps import Part, Rounding, Step, Trace
 from .tensor import of_texts, of_weights
@@ -13,6 +13,7 @@ from .trace import trace
 __all__ = [
     "Divergence",
     "Part",
+    "Parting",
     "Rounding",
     "Step",
     "Trace",

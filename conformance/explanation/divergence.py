@@ -16,7 +16,7 @@ from ..compare import Difference, differing
 from ..diagnose import diagnose
 from .steps import Trace
 
-__all__ = ["Divergence", "part_from"]
+__all__ = ["Divergence", "Parting", "part_from"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class Divergence:
         section: of that step.
         kind: of the part that the step is in: ``"tensor"``, ``"unit"`` or ``"element"``.
         index: of that part.
-        expected: the reference's number and bits, or what else it says.
-        actual: the backend's.
+        expected: the reference's number and bits; empty where no number is compared.
+        actual: the backend's, or what else is wrong: what it raised, a dtype, a shape.
         cause: the planted fault that explains it, or nothing.
         count: how many numbers of the operation differ, and of how many.
     """
@@ -50,14 +50,47 @@ class Divergence:
     def __str__(self) -> str:
         count, total = self.count
         place = f" of {list(self.index)}" if self.index else ""
-        text = f"{self.op}: parts at the step {self.step!r}{place}: expected {self.expected}, "
-        text += f"actual {self.actual}; {count:,} of {total:,} differ"
+        said = f"expected {self.expected}, actual {self.actual}" if self.expected else self.actual
+        text = f"{self.op}: parts at the step {self.step!r}{place}: {said}; "
+        text += f"{count:,} of {total:,} differ"
         return f"{text}; {self.cause}" if self.cause else text
+
+
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """What asking a backend for each operation came to.
+
+    Attributes:
+        backend: its name.
+        divergence: the first step that differs, if one does; what comes after it is not asked.
+        compared: the operations that were compared.
+        unsupported: why the others were not, by operation.
+    """
+
+    backend: str
+    divergence: Divergence | None
+    compared: tuple[str, ...]
+    unsupported: Mapping[str, str]
+
+    @property
+    def exit_code(self) -> int:
+        """0 equal, 1 different, 5 nothing was compared."""
+        return 1 if self.divergence is not None else 0 if self.compared else 5
+
+    def __str__(self) -> str:
+        if self.divergence is not None:
+            return str(self.divergence)
+        if self.compared:
+            return ", ".join(self.compared)
+        declined = [
+            f"{op}: {why}" for op, why in self.unsupported.items() if why != f"no function {op}"
+        ]
+        return "; ".join(declined) or f"it has none of {', '.join(self.unsupported)}"
 
 
 def part_from(
     trace: Trace, backend: object, name: str, compute_dtype: np.dtype | None = None
-) -> tuple[Divergence | None, tuple[str, ...]]:
+) -> Parting:
     """The first step that differs, each asked for alone, from the reference's inputs.
 
     Args:
@@ -67,20 +100,21 @@ def part_from(
         compute_dtype: as for ``trace``.
 
     Returns:
-        The difference or None, and the operations that were compared.
+        The difference, if there is one, and the operations that were compared.
     """
-    compared = []
+    compared: list[str] = []
+    unsupported: dict[str, str] = {}
     for case in _cases(trace, compute_dtype):
         try:
             expected, actual, difference = run_case(case, backend)
-        except UnsupportedError:
+        except UnsupportedError as error:
+            unsupported[case.op] = " ".join(str(error).split())
             continue
         compared.append(case.op)
         if difference is not None:
-            return _divergence(trace, case, backend, name, expected, actual, difference), (
-                *compared,
-            )
-    return None, tuple(compared)
+            found = _divergence(trace, case, backend, name, expected, actual, difference)
+            return Parting(name, found, tuple(compared), unsupported)
+    return Parting(name, None, tuple(compared), unsupported)
 
 
 def _cases(trace: Trace, compute_dtype: np.dtype | None) -> Iterator[Case]:

@@ -31,12 +31,28 @@ def rounding(exact: Fraction, result: np.generic, target: Row, source: Row | Non
     unit_row = target if source is None else source
     unit = gap(abs(below + above) / 2, unit_row)
     name = target.name
-    return Rounding(exact, fraction(result), below, above, name, unit, unit_row.name)
+    return Rounding(
+        *(exact, fraction(result), below, above, name, unit, unit_row.name),
+        tie_goes=_tie_goes(below, above, target),
+    )
+
+
+def _tie_goes(below: Fraction, above: Fraction, row: Row) -> str:
+    """Where the tie between two neighbours goes: that of an even mantissa, if there is one."""
+    if isinstance(row, IntFormat):
+        return "to even"
+    beside_zero = 0 in (below, above)
+    if row.mantissa_bits == 0:
+        return "to zero" if beside_zero else "away from zero, as there is no mantissa"
+    return "to zero" if beside_zero and not row.has_subnormals else "to even"
 
 
 def neighbours(value: Fraction, row: Row) -> tuple[Fraction, Fraction]:
     """The numbers of a format, if it had no largest, next to a value; twice itself if it is one."""
     step = gap(abs(value), row)
+    if isinstance(row, FloatFormat) and not row.has_subnormals:
+        least = Fraction(row.smallest_normal)
+        step = least if abs(value) < least else step
     below = step * (value // step)
     return (below, below) if below == value else (below, below + step)
 
@@ -80,7 +96,9 @@ def code_bits(value: np.generic, row: Row) -> int:
     significand = int(magnitude / step)
     exponent = floor_log2(step) + row.mantissa_bits - row.min_exponent
     sign = int(np.signbit(value)) << (row.bits - 1)
-    return sign | (exponent << row.mantissa_bits) + significand
+    # without a zero, field 0 is a binade, too
+    hidden = 0 if row.has_zero else 1 << row.mantissa_bits
+    return sign | (exponent << row.mantissa_bits) + significand - hidden
 
 
 def row_of(dtype: np.dtype) -> Row:

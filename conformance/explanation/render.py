@@ -1,21 +1,18 @@
 """A trace as lines of 80 columns for a reader, and as JSON."""
 
-from decimal import Context, Decimal
-from fractions import Fraction
 from textwrap import wrap
 from typing import Any
 
 from rich.text import Text
 
-from .divergence import Divergence
+from .divergence import Divergence, Parting
 from .steps import Part, Rounding, Step, Trace
+from .words import decimal_of, distance_of
 
 _COLUMNS = 80
 _HEX, _BITS, _DTYPE = 15, 10, 8
 _NOTE = 6
 _DIGITS, _MANY_DIGITS = 12, 20
-_FAR = 64
-_VERY_FAR = 4096
 
 
 def lines_of(trace: Trace, found: Divergence | None = None) -> list[Text]:
@@ -29,7 +26,8 @@ def lines_of(trace: Trace, found: Divergence | None = None) -> list[Text]:
         for step in part.steps:
             lines += _step_lines(step)
             if found is not None and _is_at(found, part, step):
-                text = f"from here {found.backend} differs: its {found.op} gives {found.actual}"
+                gives = " gives" if found.expected else ":"
+                text = f"from here {found.backend} differs: its {found.op}{gives} {found.actual}"
                 lines += _wrapped(text, _NOTE, "bold red")
     return lines
 
@@ -39,23 +37,22 @@ def rounding_text(rounding: Rounding) -> str:
     if rounding.is_exact:
         return "exact"
     digits = _MANY_DIGITS if rounding.target == "float64" else _DIGITS
-    exact, tie = _decimal(rounding.exact, digits), _decimal(rounding.tie, digits)
+    exact, tie = decimal_of(rounding.exact, digits), decimal_of(rounding.tie, digits)
     if rounding.result is None:
         return f"overflows: {exact} is beyond {rounding.target}"
-    if rounding.rule == "rceil":
-        low, high = (_decimal(value, digits) for value in (rounding.below, rounding.above))
-        return f"rounded up, as rceil does: {exact} is between {low} and {high}"
-    away = abs(rounding.ulps)
     way = "up" if rounding.result > rounding.exact else "down"
-    if away == 0:
-        return f"rounded {way}: at the tie {tie}, to even"
+    if rounding.rule != "nearest":
+        low, high = (decimal_of(value, digits) for value in (rounding.below, rounding.above))
+        return f"rounded {way}, as {rounding.rule} does: {exact} is between {low} and {high}"
+    if rounding.ulps == 0:
+        return f"rounded {way}: at the tie {tie}, {rounding.tie_goes}"
     side = "above" if rounding.ulps > 0 else "below"
-    distance = _ulps(away) if away < _VERY_FAR else _far(rounding)
+    distance = distance_of(abs(rounding.exact - rounding.tie), abs(rounding.ulps))
     text = f"rounded {way}: {exact} is {distance} {side} the tie {tie}"
     return text if rounding.nearest else f"{text}; rounded twice, by way of a wider dtype"
 
 
-def to_json(trace: Trace, found: Divergence | None = None, *, backend: str = "") -> dict[str, Any]:
+def to_json(trace: Trace, parting: Parting | None = None) -> dict[str, Any]:
     """The trace as JSON values; rationals as ``"numerator/denominator"``."""
     return {
         "schema": 1,
@@ -73,7 +70,7 @@ def to_json(trace: Trace, found: Divergence | None = None, *, backend: str = "")
             }
             for part in trace.parts
         ],
-        "diff": None if not backend else {"backend": backend} | _found_json(found),
+        "diff": None if parting is None else _parting_json(parting),
     }
 
 
@@ -90,7 +87,9 @@ def _step_lines(step: Step) -> list[Text]:
         [] if step.rounding is None or step.rounding.is_exact else [rounding_text(step.rounding)]
     )
     notes += [step.note] if step.note else []
-    style = "yellow" if step.rounding is not None and step.rounding.ulps == 0 else "dim"
+    rounding = step.rounding
+    tie = rounding is not None and rounding.rule == "nearest" and rounding.ulps == 0
+    style = "yellow" if tie else "dim"
     for note in notes:
         lines += _wrapped(note, _NOTE, style)
     return lines
@@ -130,6 +129,7 @@ def _step_json(step: Step) -> dict[str, Any]:
 def _rounding_json(rounding: Rounding) -> dict[str, Any]:
     return {
         "target": rounding.target,
+        "rule": rounding.rule,
         "exact": str(rounding.exact),
         "is_exact": rounding.is_exact,
         "tie": None if rounding.is_exact else str(rounding.tie),
@@ -139,33 +139,23 @@ def _rounding_json(rounding: Rounding) -> dict[str, Any]:
     }
 
 
-def _found_json(found: Divergence | None) -> dict[str, Any]:
+def _parting_json(parting: Parting) -> dict[str, Any]:
+    """``differs`` is null where nothing was compared."""
+    found = parting.divergence
+    data = {
+        "backend": parting.backend,
+        "differs": None if not parting.compared else found is not None,
+        "compared": list(parting.compared),
+        "unsupported": dict(parting.unsupported),
+    }
     if found is None:
-        return {"differs": False}
-    return {
-        "differs": True,
+        return data
+    return data | {
         "op": found.op,
         "step": found.step,
         "kind": found.kind,
         "index": list(found.index),
-        "expected": found.expected,
+        "expected": found.expected or None,
         "actual": found.actual,
         "cause": found.cause,
     }
-
-
-def _decimal(value: Fraction, digits: int) -> str:
-    number = Context(prec=digits).divide(Decimal(value.numerator), Decimal(value.denominator))
-    text, e, exponent = f"{number:g}".partition("e")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{text}{e}{exponent}" + ("" if Fraction(number) == value else "…")
-
-
-def _far(rounding: Rounding) -> str:
-    return f"{float(abs(rounding.exact - rounding.tie)):.3g}"
-
-
-def _ulps(ulps: Fraction) -> str:
-    if ulps.denominator == 1 or ulps >= _FAR:
-        return f"{round(ulps):,} ulp{'' if ulps == 1 else 's'}"
-    return f"{float(ulps):.3g} ulp"

@@ -22,7 +22,9 @@ class Rounding:
         target: name of the format that it was rounded to.
         unit: one ulp, at the tie, of the dtype that it was rounded from.
         unit_of: name of that dtype.
-        rule: ``"nearest"``, or ``"rceil"``: up.
+        rule: ``"nearest"``, or the rule of a scale that goes to one side.
+        tie_goes: where a tie goes by ``"nearest"``: ``"to even"``, or what else it does where
+            there are no mantissa bits, or no subnormals.
     """
 
     exact: Fraction
@@ -33,6 +35,7 @@ class Rounding:
     unit: Fraction
     unit_of: str
     rule: str = "nearest"
+    tie_goes: str = "to even"
 
     @property
     def is_exact(self) -> bool:

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import ml_dtypes
 import numpy as np
 
-from qparity.reference import QuantizationArgs, QuantizationScheme, arithmetic, compress
+from qparity.reference import (
+    FloatFormat,
+    IntFormat,
+    QuantizationArgs,
+    QuantizationScheme,
+    arithmetic,
+    compress,
+)
 from qparity.reference.dtypes import BFLOAT16
 from qparity.reference.infer_format import resolve_format
 from qparity.reference.mx import mx_code, scale_of_mx_code
@@ -14,10 +21,11 @@ from qparity.reference.rounding import round_to_quantized_type_dtype
 
 from ..bits import Array
 from . import operations
-from .exact import code_bits
+from .exact import code_bits, fraction, neighbours
 from .steps import Step
 
 _FP = ("nvfp4-pack-quantized", "mxfp4-pack-quantized", "mxfp6-pack-quantized")
+_BYTE = 8
 _E4M3 = np.dtype(ml_dtypes.float8_e4m3fn)
 
 
@@ -73,6 +81,18 @@ def storage_of(scheme: QuantizationScheme) -> Storage | None:
     return Storage(name, args.num_bits, word, "weight_packed" if packed else "weight")
 
 
+def own_bits(name: str, value: np.generic, row: FloatFormat | IntFormat) -> Iterator[Step]:
+    """The bits of a number in a format of one's own, which no checkpoint format holds."""
+    number = fraction(value)
+    if number is None or row.bits > _BYTE or not row.min <= number <= row.max:
+        return
+    low, high = neighbours(number, row)
+    if low == high:
+        raw = code_bits(value, row)
+        text = f"0x{raw:0{-(-row.bits // 4)}x}"
+        yield Step("bits", f"{name}, {raw:0{row.bits}b}", 2, value, None, "", text, row.name)
+
+
 def unit_stored(
     scale: Array,
     zero_point: Step | None,
@@ -111,13 +131,16 @@ def element_stored(
     if not np.isfinite(code.value.astype(np.float64)):
         return
     raw = code_bits(code.value, row)
+    note = ""
+    if isinstance(row, IntFormat) and code.value == 0 and np.signbit(code.value):
+        note = "-0 becomes +0: integers have one zero"
     if row.name.startswith("int") and storage.word_bits:
         raw = int(code.value) + (1 << (row.bits - 1))
         formula = f"code + {1 << (row.bits - 1)}, {raw:0{row.bits}b}"
     else:
         formula = f"code, {raw:0{row.bits}b}"
     text = f"0x{raw:0{-(-row.bits // 4)}x}"
-    yield Step("bits", formula, 8, code.value, None, "", text, row.name)
+    yield Step("bits", formula, 8, code.value, None, note, text, row.name)
     if storage.word_bits:
         yield from _words(beside, column, args, storage)
     yield from _loaded(code, args, unit)

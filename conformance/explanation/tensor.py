@@ -1,7 +1,7 @@
 """The numbers to explain: given as text, or in a file of weights."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -60,19 +60,25 @@ def of_weights(
         OSError: if the file cannot be read.
         ValueError: if it is no safetensors file, or has no such tensor, row or columns.
     """
-    found = matrices(read_tensors(path))
+    every = read_tensors(path)
+    found = matrices(every)
     if name is None and len(found) == 1:
         (name,) = found
     if name is None or name not in found:
-        shown = ", ".join(sorted(found)[:8]) or "no 2-D float tensor"
-        raise ValueError(f"tensor: {name!r} is not in {path}; allowed: {shown}")
+        shown = ", ".join(sorted(found)[:8]) or "a file with a 2-D float tensor"
+        raise ValueError(f"tensor: {_why_not(name, every, path)}; allowed: {shown}")
     x = found[name]
     if not -x.shape[0] <= row < x.shape[0]:
-        raise ValueError(f"row: {row} is not allowed; allowed: 0 to {x.shape[0] - 1}")
+        allowed = f"{-x.shape[0]} to {x.shape[0] - 1}, from -1 back from the last"
+        raise ValueError(f"row: {row} is not a row of {name}; allowed: {allowed}")
     row %= x.shape[0]
     chosen = range(x.shape[1])[columns]
     if not chosen:
-        raise ValueError(f"columns: none of {x.shape[1]} is chosen; allowed: FIRST:LAST")
+        asked = f"{columns.start}:{'' if columns.stop is None else columns.stop}"
+        raise ValueError(
+            f"columns: {asked} is none of {name}; allowed: FIRST:LAST, without LAST itself, of 0 "
+            f"to {x.shape[1]}"
+        )
     shape = " x ".join(str(size) for size in x.shape)
     note = f"row {row} of {name}, {shape} {x.dtype.name}, in {path.name}"
     exact: tuple[Fraction | None, ...] = ()
@@ -80,6 +86,14 @@ def of_weights(
         exact = tuple(_exact_of(x[row, column]) for column in chosen)
         x = _cast(x, dtype)
     return Tensor(x, tuple((row, column) for column in chosen), exact, note)
+
+
+def _why_not(name: str | None, every: Mapping[str, Array], path: Path) -> str:
+    if name is None:
+        return f"not named, of those in {path}"
+    if name not in every:
+        return f"{name!r} is not in {path}"
+    return f"{name!r} is {every[name].dtype.name} of shape {every[name].shape}, no 2-D float tensor"
 
 
 def _number(text: str) -> Fraction | None:

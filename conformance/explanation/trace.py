@@ -7,7 +7,14 @@ import ml_dtypes
 import numpy as np
 
 from qparity import reference
-from qparity.reference import FLOAT8_E4M3FN, QuantizationArgs, arithmetic, dtypes, scales
+from qparity.reference import (
+    FLOAT8_E4M3FN,
+    FormatArgs,
+    QuantizationArgs,
+    arithmetic,
+    dtypes,
+    scales,
+)
 from qparity.reference.args import GROUP_STRATEGIES
 
 from ..bits import Array
@@ -15,7 +22,7 @@ from . import mx_steps, operations
 from .exact import fraction as exactly
 from .exact import rounding, row_of
 from .steps import Part, Step, Tensor, Trace
-from .storage import Storage, element_stored, unit_stored
+from .storage import Storage, element_stored, own_bits, unit_stored
 
 __all__ = ["trace"]
 
@@ -154,6 +161,8 @@ class _Tracer:
             safe = scales.safe_scale(args, rounded.dtype)
             rounded = np.where(rounded == 0, safe, rounded)
             yield operations.plain("scale", "the smallest safe scale, not 0", 5, rounded)
+        if isinstance(args, FormatArgs) and args.scale_format is not None:
+            yield from own_bits("scale", rounded[0], args.scale_format)
         if zero_point is not None:
             yield self._zero_point(_array(zero_point.value), rounded.dtype)
         if self.global_scale is not None:
@@ -177,6 +186,8 @@ class _Tracer:
         yield self._given_value(element)
         code, steps = self._code(x, scale, point)
         yield from steps
+        if isinstance(args, FormatArgs):
+            yield from own_bits("code", code.value, args.code_format)
         whole = _last(unit, "s", 7)
         s = _array(scale if whole is None else _divided(scale, self.global_scale))
         values = arithmetic.cast(_array(code.value), s.dtype)
@@ -221,6 +232,8 @@ class _Tracer:
         dtype = x.dtype if self.args.strategy in GROUP_STRATEGIES else dtype
         note = "NaN has no code: that of +0" if np.isnan(y).any() and not row.has_nan else ""
         code = arithmetic.cast(rounded, dtype)
+        if (np.signbit(y) & (y == 0) & ~np.signbit(code)).any():
+            note = f"-0 becomes +0 in {row.name}"
         steps.append(operations.rounded("code", f"y in {row.name}", 7, code, y, row, note))
         return steps[-1], steps
 

@@ -30,8 +30,8 @@ def lab_tests(
 
     Args:
         args: the scheme's.
-        file: the report is written beside it: a table to ``.md``, with matplotlib a picture to
-            ``.svg``; both by its name.
+        file: the report is written beside it: a table to ``NAME.report.md``, with matplotlib a
+            picture to ``NAME.report.svg``.
         weights: a safetensors file, on whose 2-D tensors the scheme is measured beside presets.
         seed: the same seed gives the same samples.
         cases: how many samples of a law for each dtype.
@@ -78,7 +78,7 @@ def write_report(
     for preset, scheme in weight_presets().items():
         if scheme.weights is not None:
             found.append(measure(preset, scheme.weights, tensors))
-    table, picture = (folder / f"{name}{suffix}" for suffix in (".md", ".svg"))
+    table, picture = (folder / f"{name}{suffix}" for suffix in (".report.md", ".report.svg"))
     text = f"# {name}\n\n`{args!r}`\n\n{to_markdown(found)}"
     if not has_matplotlib():
         table.write_text(text)

@@ -16,12 +16,12 @@ class Ask:
     """Calls operations of a backend with numpy arrays, and returns numpy arrays.
 
     Args of this class: a module or object with ``from_numpy``, ``to_numpy`` and any functions of
-    ``qparity.reference``.
+    ``qparity.reference``. ``answered`` counts the calls that gave a result.
     """
 
     def __init__(self, backend: object) -> None:
         """Keep the backend."""
-        self.backend = backend
+        self.backend, self.answered = backend, 0
 
     def __call__(self, op: str, **inputs: Any) -> Any:  # noqa: ANN401 - any operation
         """The result of an operation; arguments that are None are passed on.
@@ -33,9 +33,11 @@ class Ask:
         if function is None:
             raise LackingError(f"the backend has no {op}")
         try:
-            return self.to_numpy(function(**{k: self.to_native(v) for k, v in inputs.items()}))
+            found = self.to_numpy(function(**{k: self.to_native(v) for k, v in inputs.items()}))
         except NotImplementedError as error:
             raise LackingError(f"the backend declines {op}: {error}") from error
+        self.answered += 1
+        return found
 
     def to_native(self, value: Any) -> Any:  # noqa: ANN401 - any argument
         """An argument, or the values of a dict, in the backend's own arrays."""

@@ -35,6 +35,7 @@ class Verdict:
         reasons: why the other dtypes are outside, by name.
         witness: the smallest sample found that breaks it.
         violation: how it does.
+        asked: whether the backend answered anything; a law of the args alone asks it nothing.
     """
 
     law: Law
@@ -44,6 +45,7 @@ class Verdict:
     reasons: dict[str, str]
     witness: Sample | None = None
     violation: Violation | None = None
+    asked: bool = False
 
 
 def check_laws(
@@ -92,8 +94,9 @@ def check_law(
                 tried += 1
                 if found is not None:
                     small, how = _smallest(law, ask, sample, found)
-                    return Verdict(law, VIOLATED, tried, inside, reasons, small, how)
-    return Verdict(law, HOLDS if tried else NOT_APPLICABLE, tried, inside, reasons)
+                    return Verdict(law, VIOLATED, tried, inside, reasons, small, how, asked=True)
+    said = HOLDS if tried else NOT_APPLICABLE
+    return Verdict(law, said, tried, inside, reasons, asked=ask.answered > 0)
 
 
 def violation_of(law: Law, ask: Ask, sample: Sample) -> Violation | None:

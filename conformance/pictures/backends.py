@@ -55,5 +55,5 @@ def backends(
     axes.set_ylabel("scale")
     share = 100 * float(where.mean())
     name = f"{args.code_format.name}, {dtype.name}"
-    axes.set_title(f"{first[0]} and {second[0]}\ndiffer at {share:.2g} % of ties ({name})")
+    axes.set_title(f"{first[0]} and {second[0]}\ndiffer at {share:.3g} % of ties ({name})")
     return figure

@@ -1,5 +1,6 @@
 """What the pictures share: paper, colours, labels, and how a file is written."""
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ LINES = ((BLUE, "-", "o"), (VERMILION, "--", "s"), (GREEN, "-.", "^"), (BLACK, "
 SUFFIXES = (".png", ".svg")
 # the same picture has the same bytes
 _SAME = {"svg.hashsalt": "qparity", "svg.fonttype": "path"}
+_LONG = 2.0**20
 _INCHES_A_CHARACTER, _INSIDE = 0.095, 0.88
 
 
@@ -72,7 +74,7 @@ def label_values(axes: "Axes", values: Array) -> None:
 
 
 def label_powers_of_two(axis: "Axis") -> None:
-    """Numbers at the powers of two of a logarithmic axis, as ``1/8`` or ``32``: no exponents."""
+    """Numbers at the powers of two of a logarithmic axis, as ``1/8`` or ``32``; few exponents."""
     axis.set_major_formatter(lambda value, _: _power_of_two(value))
     axis.set_minor_formatter("")
 
@@ -107,4 +109,6 @@ def matplotlib_here() -> Any:  # noqa: ANN401 - a module that may be missing
 
 
 def _power_of_two(value: float) -> str:
+    if not 1 / _LONG < value < _LONG:
+        return f"2^{math.log2(value):.0f}"
     return f"{value:g}" if value >= 1 else f"1/{1 / value:.0f}"

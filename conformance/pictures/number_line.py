@@ -39,6 +39,10 @@ def number_line(row: FloatFormat | IntFormat) -> "Figure":
     gaps.set_ylabel("gap to the next")
     gaps.set_xlabel("value")
     label_powers_of_two(gaps.yaxis)
+    if values[0] > 0:
+        # binades alone, without a zero: equal distances
+        gaps.set_xscale("log", base=2)
+        label_powers_of_two(gaps.xaxis)
     if values.size <= _FEW:
         label_values(gaps, values)
     return figure

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS = 6001
-_BEYOND = 1.15
+_BEYOND = 0.15
+# so that what is drawn, and its errors, are normal numbers of float32
+_LEAST, _MOST = 1e-30, 1e38
 
 
 def staircase(
@@ -24,15 +26,21 @@ def staircase(
     Args:
         args: the scheme.
         name: of the scheme, for the title.
-        low: the smallest number of the unit, below 0.
-        high: the largest, above 0.
+        low: the smallest number of the unit.
+        high: the largest.
 
     Raises:
-        ValueError: if the range is none, or matplotlib is missing.
+        ValueError: if the range is none, float32 does not hold it, or matplotlib is missing.
     """
-    if not low < high:
-        raise ValueError(f"range: {low} to {high} is not allowed; allowed: LOW below HIGH")
-    x = np.linspace(low * _BEYOND, high * _BEYOND, _POINTS).astype(np.float32)
+    largest = max(abs(low), abs(high))
+    held = _LEAST <= largest <= _MOST
+    if not held or not np.float32(low) < np.float32(high):
+        raise ValueError(
+            f"range: {low} to {high} is not allowed; allowed: LOW below HIGH, the larger of "
+            f"magnitude {_LEAST:.3g} to {_MOST:.3g}"
+        )
+    beyond = _BEYOND * min(largest, high - low)
+    x = np.linspace(low - beyond, high + beyond, _POINTS).astype(np.float32)
     values = values_of(x, low, high, args)
     figure, (stairs, errors) = paper(2, 6, 5, sharex=True, height_ratios=[1.7, 1])
     stairs.plot(x, x, "--", color=BLACK, linewidth=0.8, label="the number itself")

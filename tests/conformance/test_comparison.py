@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qparity.conformance.commands.compare import weights_of
 from qparity.conformance.comparison import bits_per_weight, measure, to_json, to_markdown
 from qparity.conformance.comparison.plot import has_matplotlib, plot
 from qparity.reference import FormatArgs, QuantizationArgs, preset_name_to_scheme
@@ -119,3 +120,16 @@ def test_the_command(tmp_path: Path) -> None:
     unquantized = qparity("compare", "UNQUANTIZED")
     assert unquantized.returncode == 2
     assert "quantizes no weights" in unquantized.stderr
+
+
+def test_files_of_one_name_are_all_measured(tmp_path: Path) -> None:
+    """Two files with the same stem are two rows, in full; a third keeps its short name."""
+    files = []
+    for folder, bits in (("a", 4), ("b", 8)):
+        (tmp_path / folder).mkdir()
+        files.append(tmp_path / folder / "mine.py")
+        made = f"from qparity.reference import QuantizationArgs as A\nARGS = A(num_bits={bits})\n"
+        files[-1].write_text(made)
+    found = weights_of([*map(str, files), str(EXAMPLES / "mxint8.py")])
+    assert list(found) == [f"{files[0]}:ARGS", f"{files[1]}:ARGS", "mxint8"]
+    assert [args.num_bits for args in found.values()] == [4, 8, 8]

@@ -1,28 +1,41 @@
 """An explanation ends in the reference's own bits, and counts its roundings exactly."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import pytest
+from safetensors.numpy import save_file
 
 from qparity import reference
 from qparity.conformance.bits import hex_bits
 from qparity.conformance.cli import main
 from qparity.conformance.compare import equal_bits
-from qparity.conformance.explanation import Trace, of_texts, part_from, trace
+from qparity.conformance.explanation import Trace, of_texts, of_weights, part_from, trace
 from qparity.conformance.explanation.exact import code_bits, gap, nearest, neighbours
-from qparity.conformance.explanation.render import rounding_text
+from qparity.conformance.explanation.render import rounding_text, to_json
 from qparity.conformance.explanation.steps import Tensor
 from qparity.conformance.explanation.storage import storage_of
+from qparity.conformance.explanation.words import distance_of
 from qparity.conformance.faults import FAULTS
 from qparity.conformance.values import codes_of
 from qparity.conformance.weights import weight_presets
-from qparity.reference import FORMATS, PRESET_SCHEMES, FloatFormat, FormatArgs, QuantizationArgs
+from qparity.reference import (
+    FLOAT8_E8M0FNU,
+    FORMATS,
+    PRESET_SCHEMES,
+    FloatFormat,
+    FormatArgs,
+    QuantizationArgs,
+)
 from tests.conformance.planted import backend, lacking
 
 SAMPLE = Path(__file__).parents[2] / "conformance" / "samples" / "dense.safetensors"
@@ -210,12 +223,12 @@ def test_the_lines_fit_a_terminal(
 
 
 def test_what_is_far_from_a_tie_is_no_count_of_ulps() -> None:
-    """Beyond some thousand ulps the distance is a number."""
+    """Beyond some thousand ulps the distance is one in value, and says so."""
     args = QuantizationArgs(num_bits=4)
     ones = Tensor(np.array([[0.75, 7.5]], np.float32), ((0, 0),), (), "")
     rounding = trace(ones, args).part("element", 0, 0).step("code").rounding
     assert rounding is not None
-    assert rounding_text(rounding) == "rounded up: 0.75 is 0.25 above the tie 0.5"
+    assert rounding_text(rounding) == "rounded up: 0.75 is 0.25 in value above the tie 0.5"
 
 
 WHERE = {
@@ -230,10 +243,9 @@ def test_the_step_of_a_planted_fault_is_found(name: str, step: str | None) -> No
     """A fault of the division parts at y, one of the rounding at the code, and it is named."""
     fault = next(f for f in FAULTS if f.name == name).backend()
     x = np.array([[0.96875006, 0.96875, 127.5 * 1.9375]], np.float32)
-    found, compared = part_from(
-        trace(Tensor(x, ((0, 1),), (), ""), QuantizationArgs()), fault, name
-    )
-    assert compared[0] == "minmax"
+    parting = part_from(trace(Tensor(x, ((0, 1),), (), ""), QuantizationArgs()), fault, name)
+    found = parting.divergence
+    assert parting.compared[0] == "minmax"
     assert (None if found is None else found.step) == step
     assert found is None or found.cause.startswith(f"explained by: {name}")
 
@@ -244,7 +256,7 @@ def test_a_global_scale_left_out_is_found() -> None:
     def quantize(*a: object, **k: object) -> object:
         return reference.quantize(*a, **{**k, "global_scale": None})  # type: ignore[arg-type]
 
-    found, _ = part_from(traced(OWN_NVFP4, BF16), backend(quantize=quantize), "mine")
+    found = part_from(traced(OWN_NVFP4, BF16), backend(quantize=quantize), "mine").divergence
     assert found is not None
     assert (found.op, found.step) == ("quantize", "s")
 
@@ -253,10 +265,179 @@ OWN_NVFP4 = next(args for args in ALL_ARGS if args.strategy == "tensor_group")
 
 
 def test_a_backend_without_operations_is_compared_with_nothing() -> None:
-    """What a backend lacks is passed by."""
+    """What a backend lacks is passed by, and named."""
     names = [name for name in dir(backend()) if not name.startswith("_")]
     empty = lacking(*(n for n in names if n not in ("to_numpy", "from_numpy")))
-    assert part_from(traced(OWN, BF16), empty, "mine") == (None, ())
+    found = part_from(traced(OWN, BF16), empty, "mine")
+    assert (found.divergence, found.compared, found.exit_code) == (None, (), 5)
+    lacks = "minmax, calculate_qparams, quantize, dequantize, fake_quantize"
+    assert str(found) == f"it has none of {lacks}"
+
+
+def declining(*_: object, **__: object) -> object:
+    """An operation that is not there for these arguments."""
+    raise NotImplementedError("float32, one level of scales")
+
+
+def test_nothing_compared_is_no_equality() -> None:
+    """A backend that declines differs neither so nor so: null, with its reasons, in JSON too."""
+    base = backend()
+    mine = SimpleNamespace(from_numpy=base.from_numpy, to_numpy=base.to_numpy, quantize=declining)
+    found = part_from(traced(OWN, BF16), mine, "mine")
+    assert str(found) == "quantize: float32, one level of scales"
+    said = to_json(traced(OWN, BF16), found)["diff"]
+    assert (said["differs"], said["compared"]) == (None, [])
+    assert said["unsupported"]["quantize"] == "float32, one level of scales"
+    assert said["unsupported"]["minmax"] == "no function minmax"
+
+
+def test_what_a_backend_raises_is_told_without_a_number() -> None:
+    """Where a backend gives no number, none is said to be expected."""
+
+    def quantize(*_: object, **__: object) -> object:
+        raise RuntimeError("no kernel")
+
+    found = part_from(traced(OWN_NVFP4, BF16), backend(quantize=quantize), "mine")
+    assert "'code': raised RuntimeError: no kernel; " in str(found)
+    said = to_json(traced(OWN_NVFP4, BF16), found)["diff"]
+    assert (said["differs"], said["expected"]) == (True, None)
+
+
+def test_a_tensor_of_one_dimension_is_refused_as_that(tmp_path: Path) -> None:
+    """A tensor that is there, and is no matrix, is not said to be absent."""
+    path = tmp_path / "a.safetensors"
+    save_file({"w": np.zeros((2, 4), np.float32), "b": np.zeros(4, np.float32)}, path)
+    with pytest.raises(ValueError, match=r"^tensor: 'b' is float32 of shape \(4,\), no 2-D .*: w$"):
+        of_weights(path, "b", 0, slice(0, 4), None)
+    with pytest.raises(ValueError, match=r"^tensor: 'c' is not in .*; allowed: w$"):
+        of_weights(path, "c", 0, slice(0, 4), None)
+
+
+RULES = {
+    "floor": [("quotient", 1.828125, None), ("scale", 1.0, "rounded down, as floor does: ")],
+    "ceil": [("quotient", 1.828125, None), ("scale", 2.0, "rounded up, as ceil does: ")],
+    "even": [
+        ("amax", 8.0, "rounded up: 7.3125 is 10 ulps above the tie 7"),
+        ("quotient", 2.0, None),
+        ("scale", 2.0, "exact"),
+    ],
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_of_exponents_show_their_roundings(rule: str) -> None:
+    """amax, for even in the bits of a code, the quotient, and which way the scale is rounded."""
+    x = of_texts(["7.3125"], BF16, of_rule(rule, "float8_e8m0fnu"))
+    found = trace(x, of_rule(rule, "float8_e8m0fnu"))
+    steps = [step for step in found.part("unit", 0, 0).steps if step.name != "bits"]
+    expected = RULES[rule]
+    for step, (name, value, text) in zip(steps[-len(expected) :], expected, strict=True):
+        shown = None if step.rounding is None else rounding_text(step.rounding)
+        assert (step.name, float(step.value)) == (name, value)
+        assert shown == text or (shown is not None and text is not None and shown.startswith(text))
+    written = to_json(found)["parts"][0]["steps"]
+    rules = [step["rounding"]["rule"] for step in written if step["rounding"]]
+    assert rules == (["nearest", rule] if rule == "even" else [rule])
+
+
+def of_rule(rule: str, scale: str | FloatFormat) -> FormatArgs:
+    """FP4 in groups of 32 by a rule of exponents."""
+    formats = {"code_format": "float4_e2m1fn", "scale_format": scale}
+    return FormatArgs(**formats, scale_rule=rule, group_size=32)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("scale", ["float8_e8m0fnu", "uint4", "ue3m2"])
+def test_rules_of_exponents_end_in_the_reference(rule: str, scale: str, dtype: np.dtype) -> None:
+    """Whatever the largest number, the last scale is the reference's, and lies on its side."""
+    own = FloatFormat(exponent_bits=3, mantissa_bits=2, signed=False, has_subnormals=False)
+    args = of_rule(rule, own if scale == "ue3m2" else scale)
+    info = ml_dtypes.finfo(dtype)
+    largest = [0, info.smallest_subnormal, info.max, 1e-30, 0.3, 1.75, 7.3, 96, np.nan, np.inf]
+    for amax in np.array(largest, np.float64).astype(dtype):
+        found = trace(Tensor(np.full((1, 32), amax, dtype), ((0, 0),), (), ""), args)
+        expected, _ = qparams_of_row(found.tensor.x, args)
+        assert same(expected, last(found, "unit", (0, 0), "scale", 5))
+        for step in found.part("unit", 0, 0).steps:
+            if step.rounding is not None and not step.rounding.is_exact:
+                assert step.rounding.result in (step.rounding.below, step.rounding.above)
+
+
+def qparams_of_row(x: npt.NDArray[np.generic], args: FormatArgs) -> tuple[np.generic, np.generic]:
+    """The reference's scale and zero-point of one group."""
+    with np.errstate(all="ignore"):
+        scale, point = reference.calculate_qparams(*reference.minmax(x, args), args)
+    return scale[0, 0], point[0, 0]
+
+
+@pytest.mark.parametrize(
+    ("row", "y", "goes"),
+    [
+        (FloatFormat(exponent_bits=3, mantissa_bits=0), 3.0, "away from zero, as there is no"),
+        (FloatFormat(exponent_bits=3, mantissa_bits=0), 0.125, "to zero"),
+        (FloatFormat(exponent_bits=2, mantissa_bits=1, has_subnormals=False), 0.5, "to zero"),
+        (FloatFormat(exponent_bits=2, mantissa_bits=1, has_subnormals=False), 2.5, "to even"),
+        (FORMATS["int4"], 2.5, "to even"),
+    ],
+)
+def test_where_a_tie_goes_is_true(row: FloatFormat, y: float, goes: str) -> None:
+    """A tie is said to go to even only where it does."""
+    x = np.array([[y, row.max]], np.float32)
+    args = FormatArgs(code_format=row)
+    for sign in (1, -1):
+        steps = trace(Tensor(sign * x, ((0, 0),), (), ""), args).part("element", 0, 0).steps
+        rounding = next(step.rounding for step in steps if step.name == "code")
+        if rounding is not None and rounding.ulps == 0:
+            assert f", {goes}" in rounding_text(rounding)
+            assert (abs(rounding.result or 0) > abs(y)) == goes.startswith("away")
+
+
+def test_own_formats_show_their_bits() -> None:
+    """Code and scale of a format of one's own are shown in its bits, whatever dtype holds them."""
+    args = of_rule("floor", "float8_e8m0fnu")
+    found = trace(of_texts(["7.3", "-0"], BF16, args), args)
+    unit, first, second = (
+        part.step("bits") for part in (found.part("unit", 0, 0), *found.parts[1:])
+    )
+    shown = [(step.bits, step.dtype) for step in (unit, first, second)]
+    assert shown == [
+        ("0x7f", "float8_e8m0fnu"),
+        ("0x7", "float4_e2m1fn"),
+        ("0x0", "float4_e2m1fn"),
+    ]
+    every = codes_of(FLOAT8_E8M0FNU)
+    assert [code_bits(value, FLOAT8_E8M0FNU) for value in every] == list(range(255))
+    assert second.formula == "code, 0000"
+    assert found.part("element", 0, 1).step("code").note == "-0 becomes +0 in float4_e2m1fn"
+
+
+def test_a_sign_that_is_lost_is_told() -> None:
+    """Integers are packed without the sign of zero, and it is said."""
+    scheme = reference.preset_name_to_scheme("W4A16")
+    assert scheme.weights is not None
+    x = of_texts(["-0", "1"], BF16, scheme.weights)
+    found = trace(x, scheme.weights, storage=storage_of(scheme))
+    notes = [found.part("element", 0, column).step("bits").note for column in (0, 1)]
+    assert notes == ["-0 becomes +0: integers have one zero", ""]
+
+
+def test_ulps_are_counted_in_english() -> None:
+    """One is an ulp, more are ulps, in parts too; thousands are a distance in value."""
+    apart = Fraction(1, 4)
+    shown = [distance_of(apart, Fraction(n) / 2) for n in (1, 2, 3, 4, 129, 8192)]
+    assert shown == ["0.5 ulp", "1 ulp", "1.5 ulps", "2 ulps", "64 ulps", "0.25 in value"]
+
+
+def test_an_output_of_ascii_is_served() -> None:
+    """Where the output has no ellipsis, dots stand for it."""
+    command = [sys.executable, "-m", "qparity.conformance", "explain", "W4A16", "0.3", "1"]
+    for encoding in ("ascii", "utf-8"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        ran = subprocess.run(command, capture_output=True, env=environment, check=False)
+        assert (ran.returncode, ran.stderr) == (0, b"")
+        dots = b"..." if encoding == "ascii" else "\N{HORIZONTAL ELLIPSIS}".encode()
+        assert dots in ran.stdout
 
 
 def run(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -309,7 +490,9 @@ def test_the_command_explains_weights_and_diffs(
     (tmp_path / "empty_one.py").write_text(base)
     file = ["W8A8", "--weights", str(SAMPLE), "--row", "3", "--columns", "0:2"]
     assert run([*file, "--diff", "numpy"], capsys)[0] == 0
-    assert run([*file, "--diff", "empty_one"], capsys)[0] == 5
+    code, out, _ = run([*file, "--diff", "empty_one"], capsys)
+    assert code == 5
+    assert out.splitlines()[-1].startswith("NOTHING WAS RUN: empty_one: it has none of minmax, ")
     code, out, _ = run([*file, "--dtype", "float32", "--diff", "reciprocal_one"], capsys)
     assert code == 1
     assert "DIFFERENT: reciprocal_one: quantize: parts at the step 'y'" in out
@@ -329,9 +512,14 @@ def test_the_command_explains_weights_and_diffs(
         (["W4A16", "1", "--side", "output_activations"], "side: 'output_activations'"),
         (["W8A8", "1", "--weights", str(SAMPLE)], "VALUE: not allowed with --weights"),
         (["W8A8", "--weights", str(SAMPLE), "--tensor", "no"], "tensor: 'no'"),
-        (["W8A8", "--weights", str(SAMPLE), "--row", "384"], "row: 384"),
-        (["W8A8", "--weights", str(SAMPLE), "--columns", "9:9"], "columns: none"),
-        (["W8A8", "--weights", str(SAMPLE), "--columns", "9"], "'9' is not allowed"),
+        (["W8A8", "--weights", str(SAMPLE), "--row", "384"], "row: 384 is not a row of "),
+        (["W8A8", "--weights", str(SAMPLE), "--row", "384"], "allowed: -384 to 383"),
+        (["W8A8", "--weights", str(SAMPLE), "--columns", "9:9"], "columns: 9:9 is none of "),
+        (["W8A8", "--weights", str(SAMPLE), "--columns", "999:"], "columns: 999: is none of "),
+        (["W8A8", "--weights", str(SAMPLE), "--columns", "9"], "allowed: FIRST:LAST, such as 0:4"),
+        (["W8A8", "1", "--row", "0"], "row: not allowed without --weights"),
+        (["W8A8", "1", "--tensor", "a"], "tensor: not allowed without --weights"),
+        (["W8A8", "1", "--columns", "0:4"], "columns: not allowed without --weights"),
         (["W8A8", "1", "--diff", "nobody"], "backend: 'nobody' is unknown"),
     ],
 )

@@ -27,18 +27,21 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 def test_a_new_scheme_passes_its_tests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The file runs as it is written: laws, parity, and a report beside it."""
+    """The file runs as it is written: laws, parity, and a report beside it, over no notes."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.md").write_text("notes")
     with pytest.raises(SystemExit, match=r"^0$"):
         main(["lab", "new", "mine"])
     assert capsys.readouterr().out.startswith("WRITTEN mine.py: a scheme and its tests\n")
     ran = run(tmp_path, "pytest", "-q", "-p", "no:cacheprovider", "mine.py")
     assert ran.returncode == 0, ran.stdout
     assert "skipped" not in ran.stdout
-    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["mine.md", "mine.py", "mine.svg"]
-    report = (tmp_path / "mine.md").read_text()
-    assert "| mine | 4.500 |" in report
-    assert "(mine.svg)" in report
+    report = tmp_path / "mine.report.md"
+    names = ["mine.md", "mine.py", report.name, "mine.report.svg"]
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == names
+    assert "| mine | 4.500 |" in report.read_text()
+    assert "(mine.report.svg)" in report.read_text()
+    assert (tmp_path / "mine.md").read_text() == "notes"
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
@@ -54,6 +57,14 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
 def test_a_name_is_an_identifier(name: str, tmp_path: Path) -> None:
     """A name that no module could have is refused."""
     with pytest.raises(ValueError, match="allowed: a Python identifier"):
+        new_scheme(name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["numpy", "re", "torch", "conftest", "__main__", "qparity"])
+def test_a_name_hides_no_module(name: str, tmp_path: Path) -> None:
+    """A name that others import is refused: a file of it would break all that runs beside it."""
+    with pytest.raises(ValueError, match=f"^name: '{name}' is a module that others import"):
         new_scheme(name, tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -381,7 +381,7 @@ def test_the_command_shows_the_witness(capsys: pytest.CaptureFixture[str], tmp_p
         ("nope.json", "No such file"),
         ("no_such_module:ARGS", "raised ModuleNotFoundError"),
         ("new_scheme:NUMBER", "is int; allowed: QuantizationArgs"),
-        ("new_scheme:ABSENT", "is NoneType; allowed: QuantizationArgs"),
+        ("new_scheme:ABSENT", "'new_scheme' has no 'ABSENT'; allowed: ARGS, SCHEME"),
     ],
 )
 def test_the_command_refuses(name: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -396,6 +396,22 @@ def test_the_command_says_that_nothing_was_run(capsys: pytest.CaptureFixture[str
     """A scheme that quantizes nothing is exit 5."""
     assert run("UNQUANTIZED") == 5
     assert "NOTHING WAS RUN" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("new_scheme")
+def test_a_law_that_asks_nothing_is_nothing_that_was_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A backend without operations is exit 5, though laws of the args alone hold."""
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    bridge = "from qparity.backends.numpy_backend import from_numpy, to_numpy\n"
+    (tmp_path / "no_operations.py").write_text(bridge)
+    assert run("new_scheme:ARGS", "--backend", "no_operations", "--cases", "1") == 5
+    out = capsys.readouterr().out
+    assert "NOTHING WAS RUN: new_scheme:ARGS on no_operations: 1 holds" in out
+    assert "none of them asked the backend" in out
+    asked = [check_law(BY_NAME[law], INT8, REFERENCE, cases=1).asked for law in ("config", "rank")]
+    assert asked == [False, True]
 
 
 def test_the_command_reads_a_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

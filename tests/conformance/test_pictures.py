@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 NVFP4 = preset_name_to_scheme("NVFP4").weights
 assert NVFP4 is not None
 E3M0 = FloatFormat(exponent_bits=3, mantissa_bits=0)
+ANSWERS = {
+    "declining_one": "raise NotImplementedError('int8')",
+    "textual_one": "return 'codes'",
+    "short_one": "return x[:0, 0]",
+}
+DECLINED = (
+    "backend: 'declining_one' on W4A16 in float32, a scale for each row: "
+    "raised NotImplementedError: int8; allowed: "
+)
 MINE = "from qparity.backends.numpy_backend import *\n"
 
 
@@ -49,7 +58,10 @@ def run(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[i
     [
         (["number-line", "float4_e2m1fn"], ".png"),
         (["number-line", "W4A16_ASYM"], ".svg"),
+        (["number-line", "float8_e8m0fnu"], ".svg"),
+        (["number-line", "uint4"], ".svg"),
         (["staircase", "W4A16_ASYM", "--range", "-1", "3"], ".svg"),
+        (["staircase", "W4A16", "--range", "-1e-5", "1e38"], ".svg"),
         (["error", "MXFP4", "NVFP4", "W8A8"], ".svg"),
         (["histogram", "NVFP4"], ".png"),
         (["histogram", "W4A16_ASYM"], ".svg"),
@@ -156,6 +168,27 @@ def test_formats_of_ones_own_are_drawn(
     assert all("float4_e3m0fn" in figure.axes[0].get_title() for figure in drawn)
 
 
+def test_files_of_one_name_are_all_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two files with the same stem are two lines of a picture, in Python and in JSON."""
+    monkeypatch.chdir(tmp_path)
+    for folder, bits in (("a", 4), ("b", 8)):
+        (tmp_path / folder).mkdir()
+        made = f"from qparity.reference import QuantizationArgs as A\nARGS = A(num_bits={bits})\n"
+        (tmp_path / folder / "m.py").write_text(made)
+        (tmp_path / folder / "m.json").write_text(f'{{"num_bits": {bits}, "type": "int"}}')
+    drawn: list[Any] = []
+    monkeypatch.setattr(pictures, "save", lambda figure, _: drawn.append(figure))
+    for kind in ("error", "scales", "schemes"):
+        for suffix in ("py", "json"):
+            files = [f"{folder}/m.{suffix}" for folder in "ab"]
+            assert run([kind, *files, "--out", "a.png"], capsys) == (0, "", "")
+    labels = [[line.get_label() for line in f.axes[0].lines] for f in drawn if f.axes[0].lines]
+    assert labels == [["a/m.py:ARGS", "b/m.py:ARGS"], ["m:args", "b/m.json"]] * 2
+    assert drawn[-1].axes[0].get_title() == "m:args and b/m.json"
+
+
 def test_a_difference_between_backends_is_drawn(tmp_path: Path) -> None:
     """A division by reciprocal is seen in the title and in the marks; none where it is equal."""
     del tmp_path
@@ -178,6 +211,35 @@ def test_a_difference_between_backends_is_drawn(tmp_path: Path) -> None:
     assert not alike.axes[0].lines
 
 
+def test_codes_without_a_sign_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Backends are compared on codes that have to have a zero-point, too."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "u4.py").write_text(
+        "from qparity.reference import FormatArgs\n"
+        "ARGS = FormatArgs(code_format='uint4', symmetric=False)\n"
+    )
+    assert run(["backends", "u4.py", "numpy", "torch:cpu", "--out", "a.svg"], capsys)[0] == 0
+
+
+def test_a_difference_everywhere_is_100_percent() -> None:
+    """The share is a plain number."""
+    args, f32 = QuantizationArgs(strategy="channel"), np.dtype(np.float32)
+    same, other = (lambda x, _: x), (lambda x, _: x + np.float32(1e6))
+    figure = pictures.backends(("a", same), ("b", other), args, f32)
+    assert "differ at 100 % of ties" in figure.axes[0].get_title()
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 2), (100, 101), (-3, -2), (-1, 3)])
+def test_a_staircase_reaches_beyond_its_range(low: float, high: float) -> None:
+    """On both sides, wherever zero is."""
+    figure = pictures.staircase(QuantizationArgs(num_bits=4), name="a", low=low, high=high)
+    x = np.asarray(figure.axes[0].lines[0].get_xdata())
+    assert x.min() < low
+    assert x.max() > high
+
+
 def test_the_numbers_drawn_are_those_of_the_reference() -> None:
     """A range of 7.5 has scale 1 in four bits: values are their codes."""
     args = QuantizationArgs(num_bits=4, group_size=16)
@@ -192,9 +254,18 @@ def test_the_numbers_drawn_are_those_of_the_reference() -> None:
         (["number-line", "int4", "--out", "a.pdf"], "out: 'a.pdf' is not allowed"),
         (["number-line", "int4", "--out", "gone/a.png"], "out: gone/a.png"),
         (["number-line", "float16", "--out", "a.png"], "format: float16 has 16 bits"),
-        (["number-line", "no", "--out", "a.png"], "'no'"),
+        (
+            ["number-line", "no", "--out", "a.png"],
+            "format: 'no' is unknown; allowed: float4_e2m1fn",
+        ),
+        (["number-line", "no", "--out", "a.png"], "float8_e8m0fnu, uint1"),
         (["staircase", "UNQUANTIZED", "--out", "a.png"], "quantizes nothing"),
         (["staircase", "W8A8", "--range", "1", "1", "--out", "a.png"], "range: 1.0 to 1.0"),
+        (["staircase", "W8A8", "--range", "-1e39", "1", "--out", "a.png"], "range: -1e+39 to 1.0"),
+        (["staircase", "W8A8", "--range", "-inf", "1", "--out", "a.png"], "range: -inf to 1.0"),
+        (["staircase", "W8A8", "--range", "-1e-40", "0", "--out", "a.png"], "range: -1e-40 to 0.0"),
+        (["staircase", "W8A8", "--range", "1", "nan", "--out", "a.png"], "range: 1.0 to nan"),
+        (["scales", "W8A8", "--tensor", "-1e-40", "--out", "a.png"], "tensor: -1e-40 is not"),
         (["error", *["W8A8"] * 5, "W4A16", "--out", "a.pnG"], "a.pnG"),
         (
             ["error", "W8A8", "W4A16", "FP8", "NVFP4", "MXFP4", "--out", "a.png"],
@@ -209,6 +280,9 @@ def test_the_numbers_drawn_are_those_of_the_reference() -> None:
         ),
         (["backends", "W8A8", "numpy", "nobody", "--out", "a.png"], "'nobody' is unknown"),
         (["backends", "W8A8", "lacking_one", "numpy", "--out", "a.png"], "has no quantize"),
+        (["backends", "W4A16", "numpy", "declining_one", "--out", "a.png"], DECLINED),
+        (["backends", "W8A8", "textual_one", "numpy", "--out", "a.png"], "actual str"),
+        (["backends", "W8A8", "short_one", "numpy", "--out", "a.png"], "(0,); allowed: codes in"),
         (["frobnicate"], "invalid choice"),
     ],
 )
@@ -223,6 +297,8 @@ def test_bad_input_is_one_line(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     (tmp_path / "lacking_one.py").write_text(MINE + "del quantize\n")
+    for name, answer in ANSWERS.items():
+        (tmp_path / f"{name}.py").write_text(f"{MINE}def quantize(x, *_):\n    {answer}\n")
     code, out, err = run(arguments, capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert named in err

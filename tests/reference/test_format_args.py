@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from qparity import reference
 from qparity.reference import (
     FLOAT4_E2M1FN,
     FLOAT8_E4M3FN,
@@ -29,6 +30,7 @@ from qparity.reference import (
     quantize,
     round_to_quantized_type_args,
 )
+from qparity.reference.format_args import NAMED_FORMATS
 
 UE5M3 = FloatFormat(exponent_bits=5, mantissa_bits=3, has_nan=True, signed=False)
 FLUSHED = FloatFormat(exponent_bits=2, mantissa_bits=3, has_subnormals=False)
@@ -184,6 +186,65 @@ def test_a_format_is_filled_in() -> None:
     assert impostor.dtype == np.uint8
 
 
+def test_every_float_of_at_most_8_bits_is_exported() -> None:
+    """A named row of a small float has a constant of its name, FLOAT8_E5M2 too."""
+    rows = [row for row in NAMED_FORMATS.values() if isinstance(row, FloatFormat) and row.bits <= 8]
+    assert len(rows) == 6
+    for row in rows:
+        assert getattr(reference, row.name.upper()) is row
+        assert row.name.upper() in reference.__all__
+
+
+@pytest.mark.parametrize("field", ["code_format", "scale_format"])
+def test_the_names_that_are_allowed_are(field: str) -> None:
+    """A wrong name lists names that the field takes, and each that it takes."""
+    with pytest.raises(ValueError, match="one of ") as error:
+        FormatArgs(**{field: "e2m1"})
+    listed = re.findall(r"'(\w+)'", str(error.value).split("one of ")[1])
+    taken = []
+    for name in NAMED_FORMATS:
+        try:
+            FormatArgs(**{field: name}, symmetric=not name.startswith("uint"))  # type: ignore[arg-type]
+        except ValueError:
+            continue
+        taken.append(name)
+    assert listed == taken
+    assert ("float8_e8m0fnu" in listed) == (field == "scale_format")
+
+
+UNLIKE = {
+    "float8_e4m3fn_nonan": {"exponent_bits": 4, "mantissa_bits": 3},
+    "float8_e4m3fn_max240": {"exponent_bits": 4, "mantissa_bits": 3, "has_nan": True, "max": 240},
+    "float4_e2m1fn_nan": {"exponent_bits": 2, "mantissa_bits": 1, "has_nan": True},
+    "float4_e2m1fn_nosub": {"exponent_bits": 2, "mantissa_bits": 1, "has_subnormals": False},
+    "float6_e3m2fn_nan_nosub_max20": {
+        "exponent_bits": 3,
+        "mantissa_bits": 2,
+        "has_nan": True,
+        "has_subnormals": False,
+        "max": 20,
+    },
+    "float8_e8m0fnu_zero": {"exponent_bits": 8, "has_nan": True, "signed": False},
+    "float8_e8m0fnu_nonan": {
+        "exponent_bits": 8,
+        "signed": False,
+        "has_zero": False,
+        "has_subnormals": False,
+        "bias": 127,
+    },
+    "float8_e4m4fnu": {"exponent_bits": 4, "mantissa_bits": 4, "signed": False},
+}
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_a_name_that_is_made_is_no_other_formats(name: str) -> None:
+    """A format that differs from a named one in any field is not called by its name."""
+    row = FloatFormat(**UNLIKE[name])  # type: ignore[arg-type]
+    assert row.name == name
+    assert name not in NAMED_FORMATS
+    assert replace(row, name="") == row
+
+
 @pytest.mark.parametrize("args", SCHEMES, ids=repr)
 def test_args_read_back(args: FormatArgs) -> None:
     """Args come back equal from JSON, from a pickle, from their repr, and within a scheme."""
@@ -218,6 +279,14 @@ JSON_ERRORS: list[tuple[str, dict[str, Any]]] = [
     (
         "scale_format: unknown key 'emax'; allowed: ['name', 'exponent_bits'",
         {"qparity": {"scale_format": {"exponent_bits": 4, "emax": 4}}},
+    ),
+    (
+        "scale_format: exponent_bits: missing; allowed: 1 to 11",
+        {"qparity": {"scale_format": {"mantissa_bits": 3, "signed": False}}},
+    ),
+    (
+        "code_format: unknown key 'bits'; allowed: ['name', 'exponent_bits'",
+        {"qparity": {"code_format": {"mantissa_bits": 3, "bits": 4}}},
     ),
 ]
 
