@@ -97,16 +97,38 @@ def test_mx_code_of_no_exponent() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "bits", "dtype", "theirs"),
-    [("float", 4, "int8", 1.0), ("int", 8, "float8_e4m3fn", 104.0), ("float", 8, "int8", 104.0)],
+    [
+        ("float", 4, "int8", 1.0),
+        ("float", 8, "int8", 104.0),
+        ("float", 6, "float8_e5m2", 1.5),
+        ("float", 8, "float8_e5m2", 96.0),
+        *(("int", bits, "float8_e4m3fn", 16.0) for bits in (6, 7, 8)),
+        *(("int", bits, "float8_e5m2", 8.0) for bits in (5, 6, 7, 8)),
+    ],
 )
 def test_codes_that_a_dtype_cannot_hold(kind: str, bits: int, dtype: str, theirs: float) -> None:
-    """``quantize`` refuses a dtype that cannot hold the codes; upstream casts, and loses some."""
+    """``quantize`` refuses a dtype that cannot hold the codes; upstream casts, and loses some.
+
+    Where a float of 8 bits holds every code, both return it.
+    """
     args = QuantizationArgs(num_bits=bits, type=kind)
-    x = floats(1.5 if bits == 4 else 103.0)
+    x = floats({4: 1.5, 6: 1.625, 8: 103.0}[bits] if kind == "float" else theirs + 1)
     with pytest.raises(ValueError, match="dtype"):
         reference.quantize(x, floats(1.0), None, args, dtype=dtype_of(dtype))
     lossy = upstream.quantize(x, floats(1.0), None, args, dtype=dtype_of(dtype))
     assert_same(lossy, floats(theirs, dtype=dtype))
+    held = {"float8_e4m3fn": range(1, 6), "float8_e5m2": range(1, 5)}
+    for name, known in (
+        *((e, QuantizationArgs(num_bits=n)) for e in held for n in held[e]),
+        *((e, QuantizationArgs(num_bits=4, type="float")) for e in held),
+        ("float8_e4m3fn", QuantizationArgs(num_bits=6, type="float")),
+        ("float8_e4m3fn", QuantizationArgs(num_bits=8, type="float")),
+    ):
+        codes = np.linspace(-20, 20, 641, dtype=np.float32)
+        ours, both = (f.quantize(codes, floats(1), None, known, dtype=dtype_of(name)) for f in BOTH)
+        assert_same(ours, both)
+        exact = reference.quantize(codes, floats(1), None, known)
+        np.testing.assert_array_equal(ours.astype(np.float32), exact)
 
 
 def test_words_that_do_not_fit_the_shape() -> None:

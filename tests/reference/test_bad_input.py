@@ -41,6 +41,7 @@ X, ONE = np.ones((2, 4), F32), np.ones(1, F32)
 ROWS = np.ones((2, 1), F32)
 WORDS, BYTES, CODES = np.ones((2, 1), np.int32), np.ones((2, 3), np.uint8), np.ones((2, 2), np.int8)
 TENSOR, FP8 = QuantizationArgs(), QuantizationArgs(type="float")
+FP6 = QuantizationArgs(num_bits=6, type="float")
 CHANNEL = QuantizationArgs(strategy="channel")
 PAIRS = QuantizationArgs(group_size=2)
 THREES = QuantizationArgs(group_size=3)
@@ -149,6 +150,11 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
         lambda: quantize(X, ONE, None, TENSOR, compute_dtype=np.dtype(np.float16)),
     ),
     (
+    (
+        "dtype: int8 cannot hold the codes of float6_e2m3fn",
+        "['float8_e4m3fn', 'float16', 'bfloat16', 'float32', 'float64']",
+        lambda: quantize(X, ONE, None, FP6, dtype=np.dtype(np.int8)),
+    ),
         "dtype: 'int8'",
         "'bfloat16'",
         lambda: dequantize(X, ROWS, None, PAIRS, dtype=np.dtype(np.int8)),
