@@ -11,6 +11,7 @@ from .dtypes import (
     FLOAT8,
     WORKING,
     DTypeLike,
+    as_args,
     as_dtype,
     cast,
 )
@@ -57,6 +58,7 @@ def quantize(
 
     Source: SPEC section 7; upstream ``quantize``.
     """
+    args = as_args(args)
     x, scale, zero_point, global_scale = checked(x, "x", WORKING, scale, zero_point, global_scale)
     in_float32 = _in_float32(compute_dtype)
     s = effective_scale(scale, global_scale, in_float32)
@@ -103,8 +105,7 @@ def dequantize(
 
     Source: SPEC section 7; upstream ``dequantize``.
     """
-    if args is None:
-        raise TypeError("args: None is not allowed; allowed: QuantizationArgs")
+    args = as_args(args)
     x_q, scale, zero_point, global_scale = checked(
         x_q, "x_q", CODES, scale, zero_point, global_scale
     )
@@ -150,6 +151,7 @@ def fake_quantize(
 
     Source: SPEC section 7; upstream ``fake_quantize``.
     """
+    args = as_args(args)
     x, scale, zero_point, global_scale = checked(x, "x", WORKING, scale, zero_point, global_scale)
     in_float32 = _in_float32(compute_dtype)
     divisor, factor = (

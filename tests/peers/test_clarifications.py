@@ -132,11 +132,19 @@ def test_codes_that_a_dtype_cannot_hold(kind: str, bits: int, dtype: str, theirs
 
 
 def test_words_that_do_not_fit_the_shape() -> None:
-    """``unpack_from_int32`` needs the words of its shape; upstream ignores rows and words."""
+    """``unpack_from_int32`` needs the words of its shape; upstream ignores some, or makes some up.
+
+    Words that are missing are zeros there, and of 4 bits as many codes come back as there are.
+    """
     words = np.zeros((5, 4), np.int32)
     with pytest.raises(ValueError, match="packed"):
         reference.unpack_from_int32(words, 4, (3, 16))
     assert upstream.unpack_from_int32(words, 4, (3, 16)).shape == (5, 16)
+    for bits, columns in ((3, 16), (4, 8)):
+        with pytest.raises(ValueError, match="packed"):
+            reference.unpack_from_int32(words[:3, :1], bits, (3, 16))
+        theirs = upstream.unpack_from_int32(words[:3, :1], bits, (3, 16))
+        assert_same(theirs, np.full((3, columns), -(2 ** (bits - 1)), np.int8))
 
 
 def test_global_scale_that_overflows_float32() -> None:
