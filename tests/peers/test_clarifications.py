@@ -147,6 +147,42 @@ def test_words_that_do_not_fit_the_shape() -> None:
         assert_same(theirs, np.full((3, columns), -(2 ** (bits - 1)), np.int8))
 
 
+@pytest.mark.parametrize("strategy", ["group", "channel"])
+@pytest.mark.parametrize("bits", [3, 4])
+def test_zero_points_of_fewer_rows(bits: int, strategy: str) -> None:
+    """A packed zero-point comes back in the shape of its scale; upstream's in rows of the weight.
+
+    Where upstream's answer has rows that were never packed, they are padding, and its weight is
+    not what it quantized.
+    """
+    size = 32 if strategy == "group" else None
+    args = QuantizationArgs(num_bits=bits, symmetric=False, strategy=strategy, group_size=size)
+    scheme = QuantizationScheme(("Linear",), args)
+    low, high = np.full((1, 2 if size else 1), -1, np.float32), np.float32(0.5)
+    scale, zero_point = reference.calculate_qparams(low, high + np.zeros_like(low), args)
+    weight = np.linspace(-1, 0.5, 384, dtype=np.float32).reshape(6, 64)
+    tensors = {"weight": weight, "weight_scale": scale, "weight_zero_point": zero_point}
+    stored, same = (f.compress(tensors, scheme) for f in BOTH)
+    assert_same(stored["weight_zero_point"], same["weight_zero_point"])
+    used = reference.fake_quantize(weight, scale, zero_point, args)
+    read = reference.decompress(stored, scheme)
+    assert_same(read["weight_zero_point"], zero_point)
+    np.testing.assert_array_equal(read["weight"], used)
+    if bits == 4 and size:
+        with pytest.raises(RuntimeError, match="stride"):
+            upstream.decompress(stored, scheme)
+    else:
+        theirs = upstream.decompress(stored, scheme)
+        padding = np.full((5, *zero_point.shape[1:]), -(2 ** (bits - 1)), np.int8)
+        assert_same(theirs["weight_zero_point"], np.concatenate([zero_point, padding]))
+        np.testing.assert_array_equal(theirs["weight"][0], used[0])
+        assert (theirs["weight"][1:] != used[1:]).any(axis=1).all()
+    tall = tensors | {"weight_zero_point": zero_point.repeat(6, axis=0)}
+    with pytest.raises(ValueError, match=r"weight_zero_point: shape \(6, "):
+        reference.compress(tall, scheme)
+    assert_same(upstream.compress(tall, scheme)["weight_packed"], stored["weight_packed"])
+
+
 def test_global_scale_that_overflows_float32() -> None:
     """A float64 range whose global scale is finite in float64 alone gives inf, as upstream."""
     for amax, expected in ((1e-36, np.inf), (1e-310, 1.0)):

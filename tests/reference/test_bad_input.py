@@ -234,7 +234,7 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ),
     ("m, n: 2, 5", "n a multiple of 4", lambda: unpack_fp6_from_uint8(BYTES, 2, 5)),
     ("packed: shape (2, 3)", "(2, 6)", lambda: unpack_fp6_from_uint8(BYTES, 2, 8)),
-    ("scale: -1.0", ">= 0", lambda: compress(WEIGHT | {"weight_scale": -MX_ONES}, MXFP4)),
+    ("weight_scale: -1.0", ">= 0", lambda: compress(WEIGHT | {"weight_scale": -MX_ONES}, MXFP4)),
     ("format: 'int4' is not a float", "'float4_e2m1fn'", lambda: float_format("int4")),
     ("weight: missing", "an array", lambda: compress({}, W4A16)),
     ("weight_zero_point: missing", "an array", lambda: compress(WEIGHT, W4A16_ASYM)),
@@ -259,7 +259,7 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ("weight_scale: missing", "an array", lambda: decompress({}, W4A16)),
     ("weight_shape: missing", "an array", lambda: decompress(PACKED, W4A16)),
     (
-        "packed: shape (2, 16)",
+        "weight_packed: shape (2, 16)",
         "(2, 13)",
         lambda: decompress(PACKED | {"weight_shape": np.array([2, 100])}, W4A16),
     ),
