@@ -319,10 +319,10 @@ def test_torch_answers_as_the_reference(expected: Mapping[str, str]) -> None:
     same_answers("torch:cpu", answers_of("torch:cpu"), expected)
 
 
-def test_triton_answers_as_the_reference(expected: Mapping[str, str]) -> None:
-    """So do the fused kernels, or what they leave to torch, in Triton's interpreter."""
+def run_interpreted(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python with Triton's interpreter, which the environment of a process chooses."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.test_state_dicts", "triton:cpu"],
+        [sys.executable, "-W", "ignore", *arguments],
         cwd=ROOT,
         env=os.environ | {"TRITON_INTERPRET": "1"},
         capture_output=True,
@@ -330,7 +330,32 @@ def test_triton_answers_as_the_reference(expected: Mapping[str, str]) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_triton_answers_as_the_reference(expected: Mapping[str, str]) -> None:
+    """So do the fused kernels, or what they leave to torch, in Triton's interpreter."""
+    done = run_interpreted("-m", "tests.test_state_dicts", "triton:cpu")
     same_answers("triton:cpu", json.loads(done.stdout), expected)
+
+
+def test_a_weight_alone_is_named_too() -> None:
+    """Where Triton's ``compress`` makes the scales, what is wrong with the weight is said of it."""
+    code = (
+        "import torch\n"
+        "from qparity.backends import load_backend\n"
+        "from tests.test_state_dicts import MXFP4, NVFP4, W4A16\n"
+        "wrong = (W4A16, (2, 250)), (NVFP4, (2, 9)), (MXFP4, (0, 0)), (W4A16, (0,))\n"
+        "for scheme, shape in wrong:\n"
+        "    try:\n"
+        "        load_backend('triton:cpu').compress({'weight': torch.ones(shape)}, scheme)\n"
+        "    except ValueError as error:\n"
+        "        print(error)\n"
+    )
+    done = run_interpreted("-c", code)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("weight: ") for line in lines), lines
 
 
 if __name__ == "__main__":
