@@ -94,11 +94,14 @@ def expected_outputs(case: Case) -> Outputs:
 def named_outputs(
     op: str, result: object, to_numpy: Callable[[Any], Any] = lambda value: value
 ) -> Outputs:
-    """A result as named arrays: tuples by name, dicts by key, Python numbers as float64."""
+    """A result as named arrays: tuples by name, dicts by key, Python numbers as float64.
+
+    Where an operation has several outputs, a list of them is as good as a tuple.
+    """
     if isinstance(result, Mapping):
         return {str(key): _to_array(value, to_numpy) for key, value in result.items()}
-    if isinstance(result, tuple):
-        names: tuple[str, ...] = _OUTPUT_NAMES.get(op, ())
+    names: tuple[str, ...] = _OUTPUT_NAMES.get(op, ())
+    if isinstance(result, tuple) or (names and isinstance(result, list)):
         if len(names) != len(result):
             names = tuple(f"[{i}]" for i in range(len(result)))
         pairs = zip(names, result, strict=True)
@@ -176,7 +179,10 @@ def _message(error: BaseException) -> str:
 
 def _first_difference(expected: Outputs, actual: Outputs, total: int) -> Difference | None:
     if set(expected) != set(actual):
-        detail = f"expected outputs {sorted(expected)}, actual {sorted(actual)}"
+        alone = actual.get("")
+        no_array = set(actual) == {""} and not isinstance(alone, np.ndarray)
+        told = type(alone).__name__ if no_array else sorted(actual)
+        detail = f"expected outputs {sorted(expected)}, actual {told}"
         return Difference("", "keys", detail, (), total, total)
     found = [find_difference(expected[key], actual[key], key) for key in expected]
     real = [difference for difference in found if difference is not None]

@@ -2,18 +2,26 @@
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from .case import Case, UnsupportedError, run_case
+from qparity.reference import PRESET_SCHEMES, preset_name_to_scheme
+
+from .case import Case, DeclaredDifferenceError, UnsupportedError, run_case
 from .case_file import load_case
 from .known_failure import KnownFailure
-from .operations import public_operations
+from .operations import all_checks, public_operations, scheme_checks
 from .outcome import Outcome
+from .probes import SUBNORMALS_KEPT
+from .sweeps import chosen_sweeps
 
 __all__ = ["known_to_toml", "load_known", "load_witness", "replay_witness"]
 
+# a probe of the bridge, by a case of this operation
+_OF_SUBNORMALS = ("dequantize", SUBNORMALS_KEPT)
 _FIELDS = ("operation", "check", "case", "reason", "witness")
 
 
@@ -62,23 +70,58 @@ def load_witness(entry: KnownFailure) -> Case:
     return case
 
 
+def selected(
+    known: Sequence[KnownFailure], operations: Collection[str]
+) -> tuple[KnownFailure, ...]:
+    """The entries of the operations that are run; empty: all."""
+    return tuple(entry for entry in known if not operations or entry.operation in operations)
+
+
 def replay_witness(entry: KnownFailure, case: Case, backend: object) -> Outcome:
-    """Replay a witness: KNOWN if it still differs, FIXED, which is an error, if it does not."""
+    """Replay a witness: KNOWN if it still differs, FIXED, which is an error, if it does not.
+
+    UNSUPPORTED if the backend lacks the operation, or declines the call: then nobody knows.
+    """
     outcome = Outcome(entry.operation, entry.name, "KNOWN", evidence="fixed")
     outcome.cases, outcome.detail = 1, entry.reason
     try:
         differs = run_case(case, backend)[2] is not None
-    except UnsupportedError:
+    except DeclaredDifferenceError:
         differs = False
+    except UnsupportedError as error:
+        outcome.status, outcome.cases = "UNSUPPORTED", 0
+        outcome.detail = f"{error}, so the entry was not run: {entry.reason}"
+        return outcome
     if not differs:
         outcome.status = "FIXED"
         outcome.detail = f"no longer differs, so remove the entry: {entry.reason}"
     return outcome
 
 
-def unmatched(known: Sequence[KnownFailure], outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """An error for every entry that no failing case matched."""
+def unmatched(
+    known: Sequence[KnownFailure], outcomes: Sequence[Outcome], *, whole: bool = True
+) -> list[Outcome]:
+    """An error for every entry that no failing case matched, where one would have.
+
+    An entry whose witness is FIXED or UNSUPPORTED has its outcome already. Where none of its checks
+    was run, or they were not run as a whole, it may well match something, unless there are no such
+    checks.
+
+    Args:
+        known: the entries of the operations that were run.
+        outcomes: all that was run, the witnesses too.
+        whole: whether every check of these operations was run that is not of a higher level, and
+            with as many examples as it has at ``"quick"``.
+    """
+    settled = ("FIXED", "UNSUPPORTED")
+    told = {(found.op, found.check) for found in outcomes if found.status in settled}
     met = {entry for outcome in outcomes for entry in outcome.known}
+    left = [
+        entry for entry in known if entry not in met and (entry.operation, entry.name) not in told
+    ]
+    ran = [(outcome.op, outcome.check) for outcome in outcomes if outcome.evidence != "fixed"]
+    ran += [_OF_SUBNORMALS for outcome in outcomes if outcome.check == SUBNORMALS_KEPT]
+    existing = _existing_checks() if left else []
     return [
         Outcome(
             entry.operation,
@@ -87,13 +130,27 @@ def unmatched(known: Sequence[KnownFailure], outcomes: Iterable[Outcome]) -> lis
             evidence="fixed",
             detail=f"the entry matches nothing that differs: {entry.reason}",
         )
-        for entry in known
-        if entry not in met
+        for entry in left
+        if (whole and _names(entry, ran)) or not _names(entry, existing)
     ]
 
 
+def _names(entry: KnownFailure, checks: Iterable[tuple[str, str]]) -> bool:
+    """Whether an entry names one of the checks, each an operation and a name."""
+    return any(op == entry.operation and fnmatchcase(name, entry.check) for op, name in checks)
+
+
+def _existing_checks() -> list[tuple[str, str]]:
+    """The checks of every level, and of every preset."""
+    presets = ((name, preset_name_to_scheme(name)) for name in PRESET_SCHEMES)
+    checks = [*all_checks(), *chain.from_iterable(scheme_checks(*preset) for preset in presets)]
+    names = [(check.op, check.name) for check in checks]
+    names += [(sweep.op, sweep.name) for sweep in chosen_sweeps("exhaustive")]
+    return [*names, _OF_SUBNORMALS]
+
+
 def still_known(known: Sequence[KnownFailure], outcomes: Iterable[Outcome]) -> list[KnownFailure]:
-    """The entries whose witness still differs."""
+    """The entries whose witness still differs, or was not run."""
     fixed = {(o.op, o.check) for o in outcomes if o.status == "FIXED"}
     return [entry for entry in known if (entry.operation, entry.name) not in fixed]
 

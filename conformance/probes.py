@@ -22,6 +22,7 @@ _BRIDGED = (
     *("int8", "uint8", "int32", "int64", "float16", "bfloat16", "float32", "float64"),
     *("float8_e4m3fn", "float8_e5m2"),
 )
+SUBNORMALS_KEPT = "subnormals are kept by the backend"
 _PACKAGES = ("qparity", "numpy", "ml_dtypes", "hypothesis", "torch", "triton", "compressed-tensors")
 
 
@@ -74,7 +75,7 @@ def probe_backend_subnormals(backend: object, known: Sequence[KnownFailure] = ()
     UNSUPPORTED if it has no ``dequantize`` or gives another answer, which is for the checks of
     ``dequantize`` to judge; KNOWN if an entry of ``known`` matches.
     """
-    outcome = Outcome("bridge", "subnormals are kept by the backend", "UNSUPPORTED")
+    outcome = Outcome("bridge", SUBNORMALS_KEPT, "UNSUPPORTED")
     outcome.evidence = "fixed"
     scale = np.array([2.0**-140], np.float32)
     inputs = {"x_q": np.ones(1, np.int8), "scale": scale, "zero_point": None}

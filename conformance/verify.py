@@ -14,12 +14,18 @@ from qparity.reference import QuantizationScheme
 from .bits import Array
 from .guard import CASE_TIMEOUT, guarded, load_guarded
 from .isolate import Isolated
-from .known import unmatched
+from .known import selected, unmatched
 from .known_failure import KnownFailure
 from .operations import Check, all_checks, public_operations, scheme_checks
 from .outcome import Outcome
 from .pool import Plan, run_in_processes
-from .probes import environment, probe_backend_subnormals, probe_bridge, probe_subnormals
+from .probes import (
+    SUBNORMALS_KEPT,
+    environment,
+    probe_backend_subnormals,
+    probe_bridge,
+    probe_subnormals,
+)
 from .run import CASES_FOLDER
 from .sweeps import Sweeping, chosen_sweeps, proofs
 from .tasks import Task, check_tasks, weight_tasks, witness_tasks
@@ -105,7 +111,8 @@ def verify(
         track: wraps the outcomes and their planned number, to show progress.
         load: makes the backend again in another process; needed for ``jobs`` above 1.
         jobs: how many processes run the checks; weights are run in this one.
-        known: failures of the backend that are accepted, each with a witness, replayed first.
+        known: failures of the backend that are accepted, each with a witness, replayed first;
+            those of other operations than ``operations`` are passed by.
         sweeping: how the sweeps over all inputs are run; None: in full, nothing kept.
         case_timeout: seconds that a call of the backend may take; None: any time.
         isolate: run all but the sweeps in ``jobs`` processes that may die: their check is an
@@ -119,6 +126,7 @@ def verify(
     unknown = [op for op in operations if op not in public_operations()]
     if unknown:
         raise ValueError(f"op: {unknown[0]!r} is not an operation; allowed: {public_operations()}")
+    known = selected(known, operations)
     levels = [level] if level else []
     report = Report(
         name, "+".join(levels + ["weights"] * bool(weights)), seed, _environment(backend)
@@ -159,7 +167,8 @@ def verify(
         report.outcomes += run([_subnormals(known), *witness_tasks(known)])
         results = list(track(chain(proven, sampled, run(steps)), planned))
     report.outcomes += results
-    report.outcomes += unmatched(known, report.outcomes)
+    whole = schemes is None and compute_dtype is None and level not in (None, "smoke")
+    report.outcomes += unmatched(known, report.outcomes, whole=whole)
     if len(results) != planned:
         detail = f"planned {planned} checks, executed {len(results)}"
         report.outcomes.append(Outcome("all", "all", status="ERROR", detail=detail))
@@ -177,7 +186,7 @@ def _environment(backend: object) -> dict[str, str]:
 
 def _subnormals(known: Sequence[KnownFailure]) -> Task:
     run = partial(probe_backend_subnormals, known=known)
-    return Task("bridge", "subnormals are kept by the backend", run)
+    return Task("bridge", SUBNORMALS_KEPT, run)
 
 
 def _run_here(backend: object, tasks: Sequence[Task]) -> Iterator[Outcome]:

@@ -32,8 +32,8 @@ class FrozenMapping(Mapping[str, Any]):
         self._items = deepcopy(dict(items or {}))
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - values are the user's
-        """The value of a key."""
-        return self._items[key]
+        """The value of a key; a copy, so that what is done to it changes nothing here."""
+        return deepcopy(self._items[key])
 
     def __iter__(self) -> Iterator[str]:
         """The keys."""
@@ -106,7 +106,8 @@ class QuantizationArgs:
             _check_int("group_size", self.group_size)
         self._set("strategy", self._strategy())
         self._set("block_structure", _block_structure(self.block_structure))
-        self._set("actorder", _actorder(self.actorder))
+        given_actorder: object = self.actorder
+        self._set("actorder", _actorder(given_actorder))
         self._set("scale_dtype", _optional_dtype("scale_dtype", self.scale_dtype, SCALE_DTYPES))
         self._set("zp_dtype", _optional_dtype("zp_dtype", self.zp_dtype, ZP_DTYPES))
         if self.zp_dtype is None:
@@ -119,7 +120,7 @@ class QuantizationArgs:
             )
         self._set("observer_kwargs", FrozenMapping(self.observer_kwargs))
         self._check_format()
-        self._check_strategy()
+        self._check_strategy(given_actorder)
         self._check_dynamic()
 
     @property
@@ -202,7 +203,7 @@ class QuantizationArgs:
             if self.is_mx:
                 raise ValueError("symmetric: False is not allowed for MX; allowed: True")
 
-    def _check_strategy(self) -> None:
+    def _check_strategy(self, given_actorder: object) -> None:
         grouped = self.strategy in GROUP_STRATEGIES
         size = self.group_size
         if grouped and (size is None or size <= 0):
@@ -222,7 +223,7 @@ class QuantizationArgs:
             )
         if self.actorder == "group" and not grouped:
             raise ValueError(
-                f"actorder: 'group' is not allowed for strategy {self.strategy!r}; "
+                f"actorder: {given_actorder!r} is not allowed for strategy {self.strategy!r}; "
                 f"allowed: strategy one of {list(GROUP_STRATEGIES)}"
             )
 

@@ -20,6 +20,16 @@ from .packing import (
 from .quantize import dequantize, quantize
 from .rounding import round_to_quantized_type_dtype
 from .schemes import QuantizationScheme
+from .state_dict import (
+    OPERANDS,
+    check_arguments,
+    check_zero_point,
+    naming,
+    packed_floats,
+    tensor,
+    weight_shape,
+    zero_point_shape,
+)
 
 __all__ = ["compress", "decompress"]
 
@@ -46,7 +56,8 @@ def compress(
         A new dict. The codes are ``weight`` (int8, float8_e4m3fn), or ``weight_packed`` (int32 with
         ``weight_shape``, or uint8). The scale is in ``scale_dtype``; where that is None, e4m3 for
         NVFP4, else as given; MX stores the uint8 code. Zero-points of symmetric args are left out;
-        an asymmetric one of groups or channels is packed along dim 0 by ``pack-quantized``.
+        an asymmetric one of groups or channels is packed along dim 0 by ``pack-quantized``, and
+        has to have the shape of the scale, in which it is unpacked.
 
     Raises:
         TypeError: if a tensor has a dtype that it may not have.
@@ -60,42 +71,47 @@ def compress(
     >>> sorted(stored), hex(stored["weight_packed"].item())
     (['weight_packed', 'weight_scale', 'weight_shape'], '0x69')
     """
-    _check_arguments(state_dict, scheme)
+    check_arguments(state_dict, scheme)
     name = resolve_format(scheme, format)
     if name == "dense" or scheme.weights is None:
         return dict(state_dict)
     args = scheme.weights
     _check_suits(name, args)
     global_scale = _global_scale(state_dict, args, name)
-    weight, scale = (as_array(_tensor(state_dict, key), key) for key in ("weight", "weight_scale"))
+    weight, scale = (as_array(tensor(state_dict, key), key) for key in ("weight", "weight_scale"))
     zero_point = state_dict.get("weight_zero_point")
     rest = {key: value for key, value in state_dict.items() if key != "weight"}
     if name in _PACKED_FLOAT_BITS:
         zero_point = None
     dtype = None if name in _PACKED_FLOAT_BITS else args.code_format.dtype
-    codes = quantize(
-        weight,
-        scale,
-        zero_point,
-        args,
-        dtype=dtype,
-        g_idx=state_dict.get("weight_g_idx"),
-        global_scale=global_scale,
-    )
+    with naming(OPERANDS):
+        codes = quantize(
+            weight,
+            scale,
+            zero_point,
+            args,
+            dtype=dtype,
+            g_idx=state_dict.get("weight_g_idx"),
+            global_scale=global_scale,
+        )
     if name == "pack-quantized":
-        rest["weight_packed"] = pack_to_int32(codes, args.num_bits)
+        with naming({"value": "weight"}):
+            rest["weight_packed"] = pack_to_int32(codes, args.num_bits)
         rest["weight_shape"] = np.array(weight.shape, np.int64)
         if not args.symmetric and args.strategy in _PACKED_ZP_STRATEGIES:
             key = "weight_zero_point"
-            asymmetric = as_array(_tensor(state_dict, key), key, (INT8,))
-            rest[key] = pack_to_int32(asymmetric, args.num_bits, packed_dim=0)
-    elif name in _FP4_FORMATS:
-        rest["weight_packed"] = pack_fp4_to_uint8(codes)
+            asymmetric = as_array(tensor(state_dict, key), key, (INT8,))
+            check_zero_point(asymmetric, zero_point_shape(weight.shape, scale, args))
+            with naming({"value": key}):
+                rest[key] = pack_to_int32(asymmetric, args.num_bits, packed_dim=0)
     elif name in _PACKED_FLOAT_BITS:
-        rest["weight_packed"] = pack_fp6_to_uint8(codes)
+        pack = pack_fp4_to_uint8 if name in _FP4_FORMATS else pack_fp6_to_uint8
+        with naming(OPERANDS):
+            rest["weight_packed"] = pack(codes)
     else:
         rest["weight"] = codes
-    rest["weight_scale"] = _stored_scale(scale, args, name)
+    with naming(OPERANDS):
+        rest["weight_scale"] = _stored_scale(scale, args, name)
     return _without_symmetric_zero_points(rest, scheme)
 
 
@@ -126,37 +142,42 @@ def decompress(
     >>> decompress(compress(state, scheme), scheme)["weight"]
     array([[ 1., -2.]], dtype=float32)
     """
-    _check_arguments(state_dict, scheme)
+    check_arguments(state_dict, scheme)
     name = resolve_format(scheme, format)
     if name == "dense" or scheme.weights is None:
         return dict(state_dict)
     args = scheme.weights
     global_scale = _global_scale(state_dict, args, name)
-    scale = _loaded_scale(_tensor(state_dict, "weight_scale"), args, name)
+    scale = _loaded_scale(tensor(state_dict, "weight_scale"), args, name)
     zero_point = state_dict.get("weight_zero_point")
     rest = {key: value for key, value in state_dict.items() if key != "weight_packed"}
     if name in _PACKED_FLOAT_BITS:
-        packed, bits = _tensor(state_dict, "weight_packed"), _PACKED_FLOAT_BITS[name]
-        unpack = unpack_fp4_from_uint8 if bits == 4 else unpack_fp6_from_uint8
-        codes, zero_point = unpack(packed, packed.shape[0], packed.shape[-1] * 8 // bits), None
+        packed, columns = packed_floats(state_dict, _PACKED_FLOAT_BITS[name])
+        unpack = unpack_fp4_from_uint8 if name in _FP4_FORMATS else unpack_fp6_from_uint8
+        codes, zero_point = unpack(packed, packed.shape[0], columns), None
+        values = "the values of weight_packed"
     elif name == "pack-quantized":
-        shape = _sizes(_tensor(state_dict, "weight_shape"))
-        codes = unpack_from_int32(_tensor(state_dict, "weight_packed"), args.num_bits, shape)
+        shape, words = weight_shape(state_dict), tensor(state_dict, "weight_packed")
+        with naming({"packed": "weight_packed", "codes of shape": "codes of weight_shape"}):
+            codes = unpack_from_int32(words, args.num_bits, shape)
+        values = "weight_shape"
         if not args.symmetric and args.strategy in _PACKED_ZP_STRATEGIES:
-            words = _tensor(state_dict, "weight_zero_point")
-            zp_shape = (*shape[:-1], scale.shape[-1])
-            zero_point = unpack_from_int32(words, args.num_bits, zp_shape, packed_dim=0)
-            rest["weight_zero_point"] = zero_point
+            words, key = tensor(state_dict, "weight_zero_point"), "weight_zero_point"
+            zp_shape = zero_point_shape(shape, scale, args)
+            with naming({"packed": key}):
+                zero_point = unpack_from_int32(words, args.num_bits, zp_shape, packed_dim=0)
+            rest[key] = zero_point
     else:
-        codes = _tensor(state_dict, "weight")
-    rest["weight"] = dequantize(
-        codes,
-        scale,
-        zero_point,
-        args,
-        g_idx=state_dict.get("weight_g_idx"),
-        global_scale=global_scale,
-    )
+        codes, values = tensor(state_dict, "weight"), "weight"
+    with naming({**OPERANDS, "x": values, "x_q": values}):
+        rest["weight"] = dequantize(
+            codes,
+            scale,
+            zero_point,
+            args,
+            g_idx=state_dict.get("weight_g_idx"),
+            global_scale=global_scale,
+        )
     rest["weight_scale"] = scale
     return rest
 
@@ -222,28 +243,3 @@ def _unsuited(name: str, args: QuantizationArgs) -> ValueError:
     return ValueError(
         f"format: {name!r} cannot hold {args.code_format.name}; allowed: one that can, or None"
     )
-
-
-def _tensor(state_dict: Mapping[str, Array], key: str) -> Array:
-    if key not in state_dict:
-        raise ValueError(f"{key}: missing from the state dict; allowed: an array")
-    value = state_dict[key]
-    if not isinstance(value, (np.ndarray, np.generic)):
-        raise TypeError(f"{key}: {value!r} is not allowed; allowed: an array")
-    return np.atleast_1d(value)
-
-
-def _sizes(shape: Array) -> tuple[int, ...]:
-    if shape.dtype.kind not in "iu" or shape.ndim != 1:
-        raise ValueError(
-            f"weight_shape: {shape.dtype.name} {shape.shape} is not allowed; "
-            "allowed: integers, one for each dimension"
-        )
-    return tuple(int(n) for n in shape)
-
-
-def _check_arguments(state_dict: object, scheme: object) -> None:
-    if not isinstance(state_dict, Mapping):
-        raise TypeError(f"state_dict: {state_dict!r} is not allowed; allowed: a mapping of arrays")
-    if not isinstance(scheme, QuantizationScheme):
-        raise TypeError(f"scheme: {scheme!r} is not allowed; allowed: a QuantizationScheme")

@@ -88,10 +88,7 @@ def unpack_from_int32(
     """
     packed = as_array(packed, "packed", (INT32,))
     _check(packed, "packed", num_bits, packed_dim)
-    whole = np.asarray(shape)
-    if whole.dtype.kind not in "iu" or whole.ndim != 1 or (whole < 0).any():
-        raise ValueError(f"shape: {shape!r} is not allowed; allowed: sizes of 0 or more")
-    sizes = tuple(int(n) for n in whole)
+    sizes = _sizes(shape)
     axis = len(sizes) - 2 + packed_dim
     needed = tuple(-(-n * num_bits // _WORD) if i == axis else n for i, n in enumerate(sizes))
     if packed.shape != needed:
@@ -146,7 +143,7 @@ def unpack_fp4_from_uint8(packed: Array, m: int, n: int, dtype: np.dtype = BFLOA
 
     Raises:
         TypeError: if ``packed`` is not uint8.
-        ValueError: if its size is not m * n / 2.
+        ValueError: if its size is not m * n / 2, or n is odd.
 
     Source: SPEC section 8; upstream ``unpack_fp4_from_uint8``.
 
@@ -192,7 +189,7 @@ def unpack_fp6_from_uint8(packed: Array, m: int, n: int, dtype: np.dtype = BFLOA
 
     Raises:
         TypeError: if ``packed`` is not uint8.
-        ValueError: if its size is not m * n * 3 / 4.
+        ValueError: if its size is not m * n * 3 / 4, or n is no multiple of 4.
 
     Source: SPEC section 8; upstream ``unpack_fp6_from_uint8``.
 
@@ -244,12 +241,26 @@ def _packed_rows(packed: Array, m: int, n: int, bits: int) -> Array:
     for field, size in (("m", m), ("n", n)):
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
             raise TypeError(f"{field}: {size!r} is not allowed; allowed: an int")
-    if m < 0 or n < 0 or n * bits % (8 * (3 if bits == 6 else 1)) or data.size * 8 != m * n * bits:
+    per = 4 if bits == 6 else 2
+    if m < 0 or n < 0 or n % per:
+        raise ValueError(
+            f"m, n: {m}, {n} are not allowed; allowed: 0 or more, n a multiple of {per}"
+        )
+    if data.size * 8 != m * n * bits:
         raise ValueError(
             f"packed: shape {data.shape} is not allowed; "
-            f"allowed: ({m}, {n * bits / 8:g}), which ({m}, {n}) values need"
+            f"allowed: ({m}, {n * bits // 8}), which ({m}, {n}) values need"
         )
     return data.reshape(m, n * bits // 8)
+
+
+def _sizes(shape: Sequence[int] | Array) -> tuple[int, ...]:
+    whole = np.asarray(shape)
+    # numpy reads a bool among integers as one of them
+    truth = isinstance(shape, Sequence) and any(isinstance(n, (bool, np.bool_)) for n in shape)
+    if truth or whole.dtype.kind not in "iu" or whole.ndim != 1 or (whole < 0).any():
+        raise ValueError(f"shape: {shape!r} is not allowed; allowed: sizes of 0 or more")
+    return tuple(int(n) for n in whole)
 
 
 def _two_dimensional(x: Array, field: str, allowed: tuple[np.dtype, ...]) -> Array:

@@ -5,7 +5,7 @@ import numpy as np
 from .args import QuantizationArgs
 from .arithmetic import add, cast, divide, multiply, quiet, subtract
 from .dtypes import CODE_DTYPES, FLOAT32, WORKING_DTYPES, Array, as_dtype, promote
-from .formats import FORMATS
+from .formats import FloatFormat, IntFormat, float_format
 from .operands import Operands, operands
 from .rounding import round_to_code
 
@@ -32,8 +32,9 @@ def quantize(
             or one per row, for ``block`` one per block.
         zero_point: shaped like the scale, or None, which is not the same as 0: -0.0 + 0 is +0.
         args: format and strategy.
-        dtype: of the codes: int8 for integers, float8_e4m3fn for fp8, or a float. None: floats,
-            in the dtype of ``x`` for the groups, else in the working dtype.
+        dtype: of the codes: int8 for integers, a float of 16 bits or more, or one of 8 bits that
+            holds all codes. None: floats, in the dtype of ``x`` for the groups, else in the
+            working dtype.
         g_idx: group of each column, for the groups; a negative entry means not given.
         global_scale: one float that the scale is divided by first, or None.
         compute_dtype: None: each operation is rounded to the working dtype. float32: they are
@@ -198,12 +199,30 @@ def _working_dtype(ops: Operands) -> np.dtype:
 def _code_dtype(dtype: np.dtype, args: QuantizationArgs) -> np.dtype:
     """The dtype that codes are stored in, which must hold them all."""
     target, row = as_dtype(dtype, "dtype", CODE_DTYPES), args.code_format
-    holds = target.kind != "i" or (args.type == "int" and row.max <= np.iinfo(target).max)
-    if target.itemsize == 1 and target.kind != "i":
-        holds = (row.bits <= 4 and FORMATS.get(row.name) == row) or target == row.dtype
-    if not holds:
+    if not _holds(target, row):
+        allowed = [known.name for known in CODE_DTYPES if _holds(known, row)]
         raise ValueError(
-            f"dtype: {target.name} cannot hold the codes of {row.name}; "
-            f"allowed: {row.dtype.name} or a wider float"
+            f"dtype: {target.name} cannot hold the codes of {row.name}; allowed: {allowed}"
         )
     return target
+
+
+def _holds(dtype: np.dtype, row: FloatFormat | IntFormat) -> bool:
+    """Whether every code of a format is a number of a dtype.
+
+    A number of p significant bits is one of a float of p or more, if it is no larger than the
+    largest and a multiple of the smallest. Of integers, 2^p is the first that 2^p + 1 is not.
+    """
+    if dtype.kind == "i":
+        return isinstance(row, IntFormat) and row.max <= np.iinfo(dtype).max
+    if dtype.itemsize > 1:
+        # 8 significant bits or more
+        return True
+    target = float_format(dtype.name)
+    if isinstance(row, IntFormat):
+        return max(-row.min, row.max) <= 2.0 ** (target.mantissa_bits + 1)
+    return (
+        row.mantissa_bits <= target.mantissa_bits
+        and row.max <= target.max
+        and row.smallest_subnormal >= target.smallest_subnormal
+    )

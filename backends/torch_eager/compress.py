@@ -16,7 +16,6 @@ from .dtypes import FLOAT8, WORKING, as_tensor, cast
 from .mx import mx_code, scale_of_mx_code
 from .packing import (
     pack_to_int32,
-    sizes_of,
     unpack_fp4_from_uint8,
     unpack_fp6_from_uint8,
     unpack_from_int32,
@@ -24,6 +23,16 @@ from .packing import (
 from .quantize import dequantize, quantize
 from .quantize_and_pack import quantize_and_pack
 from .rounding import round_to_quantized_type_dtype
+from .state_dict import (
+    OPERANDS,
+    check_arguments,
+    check_zero_point,
+    naming,
+    packed_floats,
+    tensor,
+    weight_shape,
+    zero_point_shape,
+)
 
 StateDict = dict[str, torch.Tensor]
 
@@ -60,7 +69,8 @@ def compress(
         A new dict. The codes are ``weight`` (int8, float8_e4m3fn), or ``weight_packed`` (int32 with
         ``weight_shape``, or uint8). The scale is in ``scale_dtype``; where that is None, e4m3 for
         NVFP4, else as given; MX stores the uint8 code. Zero-points of symmetric args are left out;
-        an asymmetric one of groups or channels is packed along dim 0 by ``pack-quantized``.
+        an asymmetric one of groups or channels is packed along dim 0 by ``pack-quantized``, and
+        has to have the shape of the scale, in which it is unpacked.
 
     Raises:
         TypeError: if a tensor has a dtype that it may not have.
@@ -69,39 +79,39 @@ def compress(
 
     Source: SPEC section 8; upstream ``compressors``.
     """
+    check_arguments(state_dict, scheme)
     name = format_of(scheme, format)
     if name == "dense" or scheme.weights is None:
         return dict(state_dict)
     args = scheme.weights
     check_suits(name, args)
-    weight, scale = _tensor(state_dict, "weight"), _tensor(state_dict, "weight_scale")
+    weight, scale = tensor(state_dict, "weight"), tensor(state_dict, "weight_scale")
     zero_point = state_dict.get("weight_zero_point")
     g_idx = state_dict.get("weight_g_idx")
     whole = _global_scale(state_dict, args, name)
     result = {key: value for key, value in state_dict.items() if key != "weight"}
-    if name in PACKED_FLOATS:
-        result["weight_packed"] = quantize_and_pack(
-            weight, scale, None, args, g_idx=g_idx, global_scale=whole
-        )
-    elif name == "pack-quantized":
-        result["weight_packed"] = quantize_and_pack(
-            weight, scale, zero_point, args, g_idx=g_idx, global_scale=whole
-        )
+    packed = name in PACKED_FLOATS or name == "pack-quantized"
+    with naming(OPERANDS):
+        if packed:
+            given = None if name in PACKED_FLOATS else zero_point
+            result["weight_packed"] = quantize_and_pack(
+                weight, scale, given, args, g_idx=g_idx, global_scale=whole
+            )
+        else:
+            dtype = args.code_format.dtype
+            result["weight"] = quantize(
+                weight, scale, zero_point, args, dtype=dtype, g_idx=g_idx, global_scale=whole
+            )
+    if name == "pack-quantized":
         result["weight_shape"] = torch.tensor(weight.shape, dtype=torch.int64, device=weight.device)
         if not args.symmetric and args.strategy in PACKED_ZP_STRATEGIES:
-            codes = _tensor(state_dict, "weight_zero_point")
-            result["weight_zero_point"] = pack_to_int32(codes, args.num_bits, packed_dim=0)
-    else:
-        result["weight"] = quantize(
-            weight,
-            scale,
-            zero_point,
-            args,
-            dtype=args.code_format.dtype,
-            g_idx=g_idx,
-            global_scale=whole,
-        )
-    result["weight_scale"] = _stored_scale(scale, args, name)
+            key = "weight_zero_point"
+            codes = as_tensor(tensor(state_dict, key), key, (torch.int8,))
+            check_zero_point(codes, zero_point_shape(tuple(weight.shape), scale, args))
+            with naming({"value": key}):
+                result[key] = pack_to_int32(codes, args.num_bits, packed_dim=0)
+    with naming(OPERANDS):
+        result["weight_scale"] = _stored_scale(scale, args, name)
     return without_symmetric_zero_points(result, scheme)
 
 
@@ -124,40 +134,47 @@ def decompress(
 
     Raises:
         TypeError: if a tensor has a dtype that it may not have.
-        ValueError: if a tensor is missing, or shapes do not fit.
+        ValueError: if a tensor is missing, shapes do not fit, or MX has a global scale.
 
     Source: SPEC section 8; upstream ``compressors``.
     """
+    check_arguments(state_dict, scheme)
     name = format_of(scheme, format)
     if name == "dense" or scheme.weights is None:
         return dict(state_dict)
     args = scheme.weights
-    scale = _loaded_scale(_tensor(state_dict, "weight_scale"), args, name)
+    global_scale = _global_scale(state_dict, args, name)
+    scale = _loaded_scale(tensor(state_dict, "weight_scale"), args, name)
     zero_point = state_dict.get("weight_zero_point")
     result = {key: value for key, value in state_dict.items() if key != "weight_packed"}
     if name in PACKED_FLOATS:
-        packed, zero_point = _tensor(state_dict, "weight_packed"), None
         bits = PACKED_FLOATS[name]
+        packed, columns = packed_floats(state_dict, bits)
         unpack = unpack_fp4_from_uint8 if bits == 4 else unpack_fp6_from_uint8
-        codes = unpack(packed, packed.shape[0], packed.shape[-1] * 8 // bits)
+        codes, zero_point = unpack(packed, packed.shape[0], columns), None
+        values = "the values of weight_packed"
     elif name == "pack-quantized":
-        shape = sizes_of(_tensor(state_dict, "weight_shape"), "weight_shape")
-        codes = unpack_from_int32(_tensor(state_dict, "weight_packed"), args.num_bits, shape)
+        shape, words = weight_shape(state_dict), tensor(state_dict, "weight_packed")
+        with naming({"packed": "weight_packed", "codes of shape": "codes of weight_shape"}):
+            codes = unpack_from_int32(words, args.num_bits, shape)
+        values = "weight_shape"
         if not args.symmetric and args.strategy in PACKED_ZP_STRATEGIES:
-            words = _tensor(state_dict, "weight_zero_point")
-            zp_shape = (*shape[:-1], scale.shape[-1])
-            zero_point = unpack_from_int32(words, args.num_bits, zp_shape, packed_dim=0)
-            result["weight_zero_point"] = zero_point
+            key = "weight_zero_point"
+            words, zp_shape = tensor(state_dict, key), zero_point_shape(shape, scale, args)
+            with naming({"packed": key}):
+                zero_point = unpack_from_int32(words, args.num_bits, zp_shape, packed_dim=0)
+            result[key] = zero_point
     else:
-        codes = _tensor(state_dict, "weight")
-    result["weight"] = dequantize(
-        codes,
-        scale,
-        zero_point,
-        args,
-        g_idx=state_dict.get("weight_g_idx"),
-        global_scale=_global_scale(state_dict, args, name),
-    )
+        codes, values = tensor(state_dict, "weight"), "weight"
+    with naming({**OPERANDS, "x": values, "x_q": values}):
+        result["weight"] = dequantize(
+            codes,
+            scale,
+            zero_point,
+            args,
+            g_idx=state_dict.get("weight_g_idx"),
+            global_scale=global_scale,
+        )
     result["weight_scale"] = scale
     return result
 
@@ -239,9 +256,3 @@ def without_symmetric_zero_points(tensors: StateDict, scheme: QuantizationScheme
     }
     absent = [key for key, args in sides.items() if args is not None and args.symmetric]
     return {key: value for key, value in tensors.items() if key not in absent}
-
-
-def _tensor(state_dict: Mapping[str, torch.Tensor], key: str) -> torch.Tensor:
-    if key not in state_dict:
-        raise ValueError(f"{key}: missing from the state dict; allowed: a tensor")
-    return state_dict[key]

@@ -1,4 +1,4 @@
-"""Which tensors and dtypes a field may have, and value casts with their one rounding."""
+"""Which args, tensors and dtypes a field may have, and value casts with their one rounding."""
 
 from collections.abc import Collection
 from typing import TypeAlias
@@ -6,6 +6,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from qparity.reference import QuantizationArgs
 
 from ..torch_bridge import numpy_dtype, torch_dtype
 
@@ -15,6 +17,17 @@ WORKING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 FLOAT8 = (torch.float8_e4m3fn, torch.float8_e5m2)
 CODES = (torch.int8, *FLOAT8, *WORKING)
 ZERO_POINTS = (torch.uint8, *CODES)
+
+
+def as_args(value: object) -> QuantizationArgs:
+    """The args of a call.
+
+    Raises:
+        TypeError: if they are none.
+    """
+    if not isinstance(value, QuantizationArgs):
+        raise TypeError(f"args: {value!r} is not allowed; allowed: QuantizationArgs")
+    return value
 
 
 def as_tensor(

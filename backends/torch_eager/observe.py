@@ -7,7 +7,7 @@ import torch
 from qparity.reference import QuantizationArgs
 
 from .arithmetic import add, multiply_number
-from .dtypes import as_tensor, constant
+from .dtypes import as_args, as_tensor, constant
 from .layout import GROUPS, row_slices, split_blocks, split_groups
 from .qparams import calculate_qparams
 
@@ -36,7 +36,7 @@ def compute_dynamic_scales_and_zp(
 
     Source: SPEC section 5; upstream ``compute_dynamic_scales_and_zp``.
     """
-    x = as_tensor(x, "x")
+    x, args = as_tensor(x, "x"), as_args(args)
     if args.strategy == "token":
         reduced = tuple(range(2, x.ndim)) if x.ndim > 2 else (x.ndim - 1,)
         observed = _extremes(_not_empty(x, reduced), reduced, keepdim=True)
@@ -113,7 +113,7 @@ def _average(before: torch.Tensor, now: torch.Tensor, weight: float) -> torch.Te
 
 
 def _range(x: torch.Tensor, args: QuantizationArgs) -> Range:
-    x = as_tensor(x, "x")
+    x, args = as_tensor(x, "x"), as_args(args)
     _not_empty(x, tuple(range(x.ndim)))
     rows = x.reshape(1, -1) if x.ndim == 1 else x
     if args.strategy == "tensor":
@@ -182,6 +182,8 @@ def _not_empty(x: torch.Tensor, reduced: tuple[int, ...]) -> torch.Tensor:
 
 
 def _matching(state: Range, lo: torch.Tensor) -> Range:
+    if not isinstance(state, (tuple, list)) or len(state) != 2:
+        raise TypeError(f"state: {state!r} is not allowed; allowed: two tensors, or None")
     before_lo, before_hi = (as_tensor(part, "state") for part in state)
     for part in (before_lo, before_hi):
         if (part.shape, part.dtype) != (lo.shape, lo.dtype):

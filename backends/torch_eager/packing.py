@@ -164,7 +164,7 @@ def unpack_fp4_from_uint8(
 
     Raises:
         TypeError: if ``packed`` is not uint8.
-        ValueError: if its size is not m * n / 2.
+        ValueError: if its size is not m * n / 2, or n is odd.
 
     Source: SPEC section 8; upstream ``unpack_fp4_from_uint8``.
     """
@@ -187,7 +187,7 @@ def unpack_fp6_from_uint8(
 
     Raises:
         TypeError: if ``packed`` is not uint8.
-        ValueError: if its size is not m * n * 3 / 4.
+        ValueError: if its size is not m * n * 3 / 4, or n is no multiple of 4.
 
     Source: SPEC section 8; upstream ``unpack_fp6_from_uint8``.
     """
@@ -221,10 +221,18 @@ def _values_of_packed(
     packed: torch.Tensor, m: int, n: int, dtype: DTypeLike, row: FloatFormat
 ) -> torch.Tensor:
     data = as_tensor(packed, "packed", (torch.uint8,))
-    if m < 0 or n < 0 or n % _PER_BYTES[row.bits] or data.numel() * 8 != m * n * row.bits:
+    for field, size in (("m", m), ("n", n)):
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
+            raise TypeError(f"{field}: {size!r} is not allowed; allowed: an int")
+    per = _PER_BYTES[row.bits]
+    if m < 0 or n < 0 or n % per:
+        raise ValueError(
+            f"m, n: {m}, {n} are not allowed; allowed: 0 or more, n a multiple of {per}"
+        )
+    if data.numel() * 8 != m * n * row.bits:
         raise ValueError(
             f"packed: shape {tuple(data.shape)} is not allowed; "
-            f"allowed: ({m}, {n * row.bits / 8:g}), which ({m}, {n}) values need"
+            f"allowed: ({m}, {n * row.bits // 8}), which ({m}, {n}) values need"
         )
     codes = split_bits(data.reshape(m, n * row.bits // 8), row.bits)[:, :n]
     return _values_of_codes(codes, row, as_dtype(dtype, "dtype", WORKING))
@@ -251,7 +259,7 @@ def sizes_of(shape: Sequence[int] | torch.Tensor, field: str) -> tuple[int, ...]
     """
     sizes = shape.tolist() if isinstance(shape, (torch.Tensor, np.ndarray)) else shape
     whole = isinstance(sizes, (list, tuple)) and all(
-        isinstance(n, (int, np.integer)) for n in sizes
+        isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in sizes
     )
     if not whole or any(n < 0 for n in sizes):
         raise ValueError(f"{field}: {sizes!r} is not allowed; allowed: sizes of 0 or more")

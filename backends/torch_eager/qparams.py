@@ -12,7 +12,7 @@ from qparity.reference import (
 
 from ..torch_bridge import numpy_dtype, torch_dtype
 from .arithmetic import clamp, divide, divide_number, multiply, subtract
-from .dtypes import as_tensor, cast, constant, one_number
+from .dtypes import as_args, as_tensor, cast, constant, one_number
 from .rounding import round_to_quantized_type_dtype
 from .scales import EXPONENT_RULES, round_scale, safe_scale, symmetric_scale
 
@@ -26,9 +26,13 @@ def calculate_range(args: QuantizationArgs) -> tuple[float, float]:
     Returns:
         ``(q_min, q_max)`` as Python floats.
 
+    Raises:
+        TypeError: if ``args`` are none.
+
     Source: SPEC section 5; upstream ``calculate_range``.
     """
-    return args.code_format.min, args.code_format.max
+    row = as_args(args).code_format
+    return row.min, row.max
 
 
 def calculate_qparams(

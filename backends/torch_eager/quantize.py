@@ -2,7 +2,7 @@
 
 import torch
 
-from qparity.reference import FORMATS, QuantizationArgs
+from qparity.reference import FORMATS, FloatFormat, IntFormat, QuantizationArgs
 
 from ..torch_bridge import numpy_dtype
 from .arithmetic import multiply, subtract
@@ -11,6 +11,7 @@ from .dtypes import (
     FLOAT8,
     WORKING,
     DTypeLike,
+    as_args,
     as_dtype,
     cast,
 )
@@ -38,8 +39,9 @@ def quantize(
             or one per row, for ``block`` one per block.
         zero_point: shaped like the scale, or None, which is not the same as 0: -0.0 + 0 is +0.
         args: format and strategy.
-        dtype: of the codes: int8 for integers, float8_e4m3fn for fp8, or a float. None: floats,
-            in the dtype of ``x`` for the groups, else in the working dtype.
+        dtype: of the codes: int8 for integers, a float of 16 bits or more, or one of 8 bits that
+            holds all codes. None: floats, in the dtype of ``x`` for the groups, else in the
+            working dtype.
         g_idx: group of each column, for the groups; a negative entry means not given.
         global_scale: one float that the scale is divided by first, or None.
         compute_dtype: None: each operation is rounded to the working dtype. float32: they are
@@ -56,6 +58,7 @@ def quantize(
 
     Source: SPEC section 7; upstream ``quantize``.
     """
+    args = as_args(args)
     x, scale, zero_point, global_scale = checked(x, "x", WORKING, scale, zero_point, global_scale)
     in_float32 = _in_float32(compute_dtype)
     s = effective_scale(scale, global_scale, in_float32)
@@ -66,8 +69,8 @@ def quantize(
     shifted = zero_point is not None and not (returned == torch.int8 and only_zeros(zero_point))
     for out_piece, y, *_ in scaled_pieces(work, out, args, shifted=shifted, in_float32=in_float32):
         # the cast to float8 is the rounding; else to the codes, exact in the dtype of out
-        narrow = out.dtype in FLOAT8 and y.dtype == torch.float32
-        out_piece.copy_(y if narrow and args.num_bits == 8 else round_to_codes(y, args))
+        narrow = y.dtype == torch.float32 and _is_row_of(out.dtype, args.code_format)
+        out_piece.copy_(y if narrow else round_to_codes(y, args))
     return work.restore(out)
 
 
@@ -102,8 +105,7 @@ def dequantize(
 
     Source: SPEC section 7; upstream ``dequantize``.
     """
-    if args is None:
-        raise TypeError("args: None is not allowed; allowed: QuantizationArgs")
+    args = as_args(args)
     x_q, scale, zero_point, global_scale = checked(
         x_q, "x_q", CODES, scale, zero_point, global_scale
     )
@@ -149,6 +151,7 @@ def fake_quantize(
 
     Source: SPEC section 7; upstream ``fake_quantize``.
     """
+    args = as_args(args)
     x, scale, zero_point, global_scale = checked(x, "x", WORKING, scale, zero_point, global_scale)
     in_float32 = _in_float32(compute_dtype)
     divisor, factor = (
@@ -201,13 +204,26 @@ def code_dtype(
     if dtype is None:
         return natural
     target, row = as_dtype(dtype, "dtype", CODES), args.code_format
-    holds = target in WORKING or (args.type == "int" and row.max <= torch.iinfo(torch.int8).max)
-    if target in FLOAT8:
-        small = row.bits <= 4 and FORMATS.get(row.name) == row
-        holds = small or row.dtype.name == numpy_dtype(target).name
-    if not holds:
-        raise ValueError(
-            f"dtype: {target} cannot hold the codes of {row.name}; "
-            f"allowed: {row.dtype.name} or a wider float"
-        )
+    if not _holds(target, row):
+        allowed = [numpy_dtype(known).name for known in CODES if _holds(known, row)]
+        raise ValueError(f"dtype: {target} cannot hold the codes of {row.name}; allowed: {allowed}")
     return target
+
+
+def _is_row_of(dtype: torch.dtype, row: FloatFormat | IntFormat) -> bool:
+    return dtype in FLOAT8 and FORMATS[numpy_dtype(dtype).name] == row
+
+
+def _holds(dtype: torch.dtype, row: FloatFormat | IntFormat) -> bool:
+    """Whether every code of a format is a number of a dtype; floats of 16 bits hold all."""
+    if dtype == torch.int8:
+        return isinstance(row, IntFormat) and row.max <= torch.iinfo(torch.int8).max
+    if dtype in WORKING:
+        return True
+    limits = torch.finfo(dtype)
+    if isinstance(row, IntFormat):
+        # the first integer whose successor is no number of the dtype
+        return max(-row.min, row.max) <= 2 / limits.eps
+    precise = 2.0**-row.mantissa_bits >= limits.eps
+    smallest = limits.tiny * limits.eps
+    return precise and row.max <= limits.max and row.smallest_subnormal >= smallest

@@ -10,6 +10,7 @@ from .packing import check_packable, join_bytes, join_words, pack_to_int32
 from .quantize import quantize
 from .rounding import code_bits, nan_to_zero, positive_zero
 from .scaling import checked, effective_scale, only_zeros, scaled_pieces
+from .state_dict import naming
 
 
 def quantize_and_pack(
@@ -52,7 +53,8 @@ def quantize_and_pack(
         codes = quantize(
             weight, scale, zero_point, args, dtype="int8", g_idx=g_idx, global_scale=whole
         )
-        return pack_to_int32(codes, row.bits)
+        with naming({"value": "weight"}):
+            return pack_to_int32(codes, row.bits)
     else:
         width, dtype = -(-weight.shape[1] * row.bits // 32), torch.int32
     s = effective_scale(scale, whole)

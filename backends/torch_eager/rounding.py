@@ -18,6 +18,7 @@ from .dtypes import (
     FLOAT8,
     WORKING,
     DTypeLike,
+    as_args,
     as_dtype,
     as_tensor,
     cast,
@@ -104,7 +105,7 @@ def round_to_quantized_type_args(
 
     Source: SPEC sections 5 and 7; upstream ``round_to_quantized_type_args``.
     """
-    x = as_tensor(x, "x")
+    x, args = as_tensor(x, "x"), as_args(args)
     y = wide_copy(clamp(x, _bound(q_min, "q_min"), _bound(q_max, "q_max")))
     rounded = cast(round_to_codes(y, args), x.dtype)
     if args.code_format == FLOAT8_E4M3FN and not cast_to_original_dtype:

@@ -53,7 +53,8 @@ class TritonBackend(TorchBackend):
     Kernels run on the device of their tensors. The host waits for it only to refuse values that
     are no codes, in packing, or no MX scales, in ``compress``, and to read the shape of words that
     their scales do not tell, in ``decompress``. In a CUDA graph such values cannot be refused:
-    there packing takes the low bits of their codes.
+    there packing takes the low bits of their codes. A ``weight_shape`` on the GPU is not read, and
+    so not refused if it is wrong, where the scales of groups tell the shape; one on the CPU is.
 
     Args:
         device: ``"cuda"``; or ``"cpu"`` in Triton's interpreter (``TRITON_INTERPRET=1``).

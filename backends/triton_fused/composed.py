@@ -8,6 +8,7 @@ from ..torch_eager.compress import compress
 from ..torch_eager.observe import compute_dynamic_scales_and_zp, minmax
 from ..torch_eager.qparams import calculate_qparams, generate_gparam
 from ..torch_eager.quantize import quantize
+from ..torch_eager.state_dict import naming
 
 
 def compress_weight(
@@ -41,10 +42,12 @@ def compress_weight(
     if args is None:
         return compress({"weight": weight}, scheme, format)
     tensors = {}
-    if args.strategy == "tensor_group":
-        tensors["weight_global_scale"] = generate_gparam(*minmax(weight, QuantizationArgs()))
+    with naming({"x": "weight"}):
+        if args.strategy == "tensor_group":
+            tensors["weight_global_scale"] = generate_gparam(*minmax(weight, QuantizationArgs()))
+        ranges = minmax(weight, args)
     whole = tensors.get("weight_global_scale")
-    scale, zero_point = calculate_qparams(*minmax(weight, args), args, whole)
+    scale, zero_point = calculate_qparams(*ranges, args, whole)
     tensors |= {"weight": weight, "weight_scale": scale, "weight_zero_point": zero_point}
     return compress(tensors, scheme, format)
 

@@ -8,12 +8,15 @@ from qparity.reference import QuantizationArgs, QuantizationScheme, infer_format
 
 from ..torch_eager.compress import PACKED_FLOATS
 from ..torch_eager.layout import GROUPS
+from ..torch_eager.packing import sizes_of
+from ..torch_eager.state_dict import zero_point_shape
 from .apply import dequantize_stored
 from .plan import TRITON_DTYPES
 from .unpack import unpack_from_int32
 
 _PLAIN = ("naive-quantized", "int-quantized", "float-quantized", "mxfp8-quantized")
 _CODES = (torch.int8, torch.float8_e4m3fn)
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 def decompress(
@@ -53,7 +56,7 @@ def decompress(
         if not args.symmetric and args.strategy in ("group", "channel"):
             if zero_point is None:
                 return None
-            shape = (*packed[:-1], stored.shape[-1])
+            shape = zero_point_shape(packed, stored, args)
             zero_point = unpack_from_int32(zero_point, args.num_bits, shape, 0)
             if zero_point is None:
                 return None
@@ -86,24 +89,29 @@ def _empty_or_given_scale(
 def _shape_of_codes(
     shape: torch.Tensor | None, words: torch.Tensor, scale: torch.Tensor, args: QuantizationArgs
 ) -> tuple[int, ...] | None:
-    """The shape of packed codes; of groups without reading ``shape``, for which the host waits.
+    """The shape of packed codes; of groups by the scales, without waiting for ``shape``.
 
-    One scale in a row may be of several groups: it is read where words of so many may be there.
+    What ``shape`` tells is read, and has to be the same, where it is on the CPU. On a device it is
+    not, but where one scale in a row may be of several groups, as there are words of so many.
     """
     if shape is None or shape.shape != (words.ndim,) or args.type != "int":
+        return None
+    if shape.dtype not in _INTEGERS:
         return None
     size = (args.group_size or 0) if args.strategy in GROUPS and scale.ndim == words.ndim else 0
     if size > 0 and (scale.shape[-1] > 1 or 2 * size * args.num_bits > 32 * words.shape[-1]):
         sizes = (*words.shape[:-1], scale.shape[-1] * size)
+        if shape.is_cpu and tuple(shape.tolist()) != sizes:
+            return None
     else:
-        sizes = tuple(int(n) for n in shape)
+        sizes = sizes_of(shape, "weight_shape")
     fits = words.shape == (*sizes[:-1], -(-sizes[-1] * args.num_bits // 32))
     return sizes if fits else None
 
 
 def _as_words(packed: torch.Tensor) -> torch.Tensor | None:
-    """Bytes whose rows are whole words, as int32 (rows, words)."""
-    if packed.shape[1] % 4:
+    """Bytes whose rows are whole words, as int32 (rows, words); None of others, or if none."""
+    if packed.numel() == 0 or packed.shape[1] % 4:
         return None
     packed = packed.contiguous()
     if packed.data_ptr() % 4:

@@ -12,6 +12,7 @@ import triton.language as tl
 from qparity.reference import FLOAT4_E2M1FN, FLOAT6_E2M3FN, FloatFormat
 
 from ..torch_bridge import torch_dtype
+from ..torch_eager.packing import sizes_of
 from .pack import packable
 from .plan import TRITON_DTYPES
 from .unpack_kernels import unpack_columns, unpack_eights
@@ -31,7 +32,7 @@ def unpack_from_int32(
         return None
     if isinstance(shape, torch.Tensor) and not shape.is_cpu:
         return None
-    *lead, rows, cols = (int(n) for n in shape)
+    *lead, rows, cols = sizes_of(shape, "shape")
     if packed_dim == 1:
         words = (*lead, rows, triton.cdiv(cols * num_bits, 32))
     else:

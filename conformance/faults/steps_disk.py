@@ -98,7 +98,7 @@ class DiskSteps(QuantizeSteps):
             shape = tuple(int(n) for n in state_dict["weight_shape"])
             codes = self.unpack_from_int32(state_dict["weight_packed"], args.num_bits, shape)
             if zero_point is not None and zero_point.dtype == np.int32:
-                rows = (*shape[:-1], scale.shape[-1])
+                rows = scale.shape if scale.ndim > 1 else (*shape[:-1], scale.shape[-1])
                 zero_point = self.unpack_from_int32(zero_point, args.num_bits, rows, 0)
                 made["weight_zero_point"] = zero_point
         elif bits is not None:

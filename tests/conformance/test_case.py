@@ -1,5 +1,6 @@
 """One call on a backend: whatever is not the reference's answer is a difference."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from qparity.conformance.case import (
     named_outputs,
     run_case,
 )
+from qparity.conformance.compare import Difference
 from qparity.conformance.operations import all_checks, public_operations
 from qparity.reference import QuantizationArgs, preset_name_to_scheme
 from tests.conformance import planted
@@ -133,6 +135,27 @@ def test_what_the_bridge_cannot_read_is_no_array() -> None:
     _, _, difference = run_case(quantize_case(), backend)
     assert difference is not None
     assert (difference.reason, difference.detail) == ("type", "expected an array, actual list")
+
+
+@pytest.mark.parametrize("op", ["calculate_qparams", "minmax", "calculate_range"])
+def test_a_list_of_outputs_is_as_good_as_a_tuple(op: str) -> None:
+    """Operations of two outputs may return them in a list; one too few or none at all differs."""
+    case, names = first_case(op), sorted(expected_outputs(first_case(op)))
+
+    def found(change: Callable[[Any], Any]) -> Difference | None:
+        operation = getattr(reference, op)
+        functions = {op: lambda **inputs: change(operation(**inputs)), "to_numpy": lambda v: v}
+        return run_case(case, planted.backend(**functions))[2]
+
+    assert found(list) is None
+    for change, told in (
+        (lambda pair: list(pair[:1]), "['[0]']"),
+        (lambda _: None, "NoneType"),
+        (lambda pair: np.atleast_1d(pair[0]), "['']"),
+    ):
+        difference = found(change)
+        assert difference is not None
+        assert difference.detail == f"expected outputs {names}, actual {told}"
 
 
 def test_missing_and_added_keys_differ() -> None:

@@ -103,6 +103,15 @@ def test_code_of_another_hand_is_explained() -> None:
     assert found.explained == found.of > 10
 
 
+def test_a_pair_that_is_no_pair_is_not_explained_by_half_of_it() -> None:
+    """Qparams that are nothing, or a dict, are not a scale that came alone."""
+    check = planted.check_of("calculate_qparams", "int8 float32")
+    case = next(iter(check.cases(1, nan=False)))
+    for answer in (None, {"scale": np.ones(1, np.float32)}):
+        functions = {"calculate_qparams": lambda *_, a=answer, **__: a, "to_numpy": lambda v: v}
+        assert diagnose([case], planted.backend(**functions)) is None
+
+
 def test_what_nothing_explains_is_not_explained() -> None:
     """A backend that no fault resembles has no diagnosis."""
     backend = planted.backend(quantize=lambda *a, **k: reference.quantize(*a, **k) + np.float32(3))

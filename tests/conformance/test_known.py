@@ -23,7 +23,7 @@ from qparity.conformance.known import (
 from qparity.conformance.known_failure import KnownFailure
 from qparity.conformance.outcome import Outcome
 from qparity.conformance.verify import Report, verify
-from qparity.reference import QuantizationArgs
+from qparity.reference import QuantizationArgs, preset_name_to_scheme
 from tests.conformance import planted
 
 OP = "pack_to_int32"
@@ -91,8 +91,64 @@ def test_a_witness_that_passes_is_an_error(file: Path) -> None:
     fixed = [outcome for outcome in report.outcomes if outcome.status == "FIXED"]
     assert [outcome.detail.startswith("no longer differs") for outcome in fixed] == [True]
     entry = load_known(file)[0]
-    outcome = replay_witness(entry, load_witness(entry), planted.lacking(OP))
-    assert outcome.status == "FIXED"
+    errors = [outcome for outcome in report.outcomes if outcome.status == "ERROR"]
+    assert errors == []
+    assert still_known([entry], report.outcomes) == []
+
+
+def test_what_a_backend_lacks_is_neither_known_nor_fixed(file: Path) -> None:
+    """Without the operation, or if it declines the call, an entry is UNSUPPORTED, and stays."""
+    entry = load_known(file)[0]
+
+    def declines(*_: object, **__: object) -> None:
+        raise NotImplementedError("not of 4 bits")
+
+    declining = planted.backend()
+    setattr(declining, OP, declines)
+    for backend in (planted.lacking(OP), declining):
+        outcome = replay_witness(entry, load_witness(entry), backend)
+        assert (outcome.status, outcome.cases) == ("UNSUPPORTED", 0)
+        assert entry.reason in outcome.detail
+        report = verified(backend, file, level="quick")
+        assert (report.exit_code, statuses(report)) == (0, ["UNSUPPORTED"])
+        assert still_known([entry], report.outcomes) == [entry]
+
+
+def test_an_entry_of_what_was_not_run_is_no_error(file: Path) -> None:
+    """Other operations, schemes and levels than an entry's leave it as it is, and unread."""
+    entry = load_known(file)[0]
+    report = verified(planted.backend(), file, operations=("calculate_range",))
+    assert report.exit_code == 0
+    assert not [found for found in report.outcomes if found.op == OP]
+    assert still_known([entry], report.outcomes) == [entry]
+    other = {"W8A8": preset_name_to_scheme("W8A8")}
+    report = verified(wrong(), file, schemes=other, level="quick")
+    assert (report.exit_code, statuses(report)) == (0, ["KNOWN"])
+    for check in ("int7", "every *", "each *"):
+        file.write_text(ENTRY.format(witness=entry.witness).replace("int*", check))
+        report = verified(wrong(), file, operations=(OP,), level=None)
+        errors = [found.check for found in report.outcomes if found.status == "ERROR"]
+        assert errors == (["known each * *"] if check == "each *" else [])
+
+
+def test_an_entry_is_judged_where_its_checks_were_run(file: Path) -> None:
+    """At ``quick`` an entry that its checks do not meet is an error; one of a sweep waits."""
+    op = "round_to_quantized_type_args"
+    case = next(iter(planted.check_of(op, "int4 float32").cases(1, nan=False)))
+    witness = save_case(case, file.parent).name
+    backend = planted.spoiled(op, planted.next_to)
+    for check, label, wrong_entry in (
+        ("int4 *", "* asymmetric nothing", True),
+        ("int4 *", "*", False),
+        ("every float16 *", "*", False),
+        ("each float16 *", "*", True),
+    ):
+        entry = KnownFailure(op, check, label, "by design", witness, file.parent)
+        report = verify(
+            backend, name="mine", known=[entry], operations=(op,), cases_folder=None, level="quick"
+        )
+        errors = [found for found in report.outcomes if found.status == "ERROR"]
+        assert len(errors) == wrong_entry, check
 
 
 def test_an_entry_that_matches_nothing_is_an_error(file: Path) -> None:
@@ -179,9 +235,7 @@ def test_met_and_fixed_are_told_apart(file: Path) -> None:
     assert still_known((entry, other), [fixed, met]) == [other]
 
 
-def test_update_known_drops_what_is_fixed(
-    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_update_known_drops_what_is_fixed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``--update-known`` rewrites the file without the fixed entries, and the next run is equal."""
     monkeypatch.chdir(file.parent)
     arguments = ["verify", "numpy", "--level", "smoke", "--op", OP, "--known", str(file)]
@@ -192,6 +246,19 @@ def test_update_known_drops_what_is_fixed(
         codes.append(exited.value.code)
     assert codes == [1, 1, 0]
     assert file.read_text() == ""
+
+
+def test_update_known_keeps_what_was_not_run(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``--update-known`` leaves entries of other operations; it is wrong without ``--known``."""
+    monkeypatch.chdir(file.parent)
+    known = load_known(file)
+    arguments = ["verify", "numpy", "--level", "smoke", "--op", "calculate_range"]
+    with pytest.raises(SystemExit) as exited:
+        main([*arguments, "--known", str(file), "--update-known"])
+    assert exited.value.code == 0
+    assert load_known(file) == known
     with pytest.raises(SystemExit) as exited:
         main(["verify", "numpy", "--update-known"])
     assert exited.value.code == 2

@@ -97,24 +97,90 @@ def test_mx_code_of_no_exponent() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "bits", "dtype", "theirs"),
-    [("float", 4, "int8", 1.0), ("int", 8, "float8_e4m3fn", 104.0), ("float", 8, "int8", 104.0)],
+    [
+        ("float", 4, "int8", 1.0),
+        ("float", 8, "int8", 104.0),
+        ("float", 6, "float8_e5m2", 1.5),
+        ("float", 8, "float8_e5m2", 96.0),
+        *(("int", bits, "float8_e4m3fn", 16.0) for bits in (6, 7, 8)),
+        *(("int", bits, "float8_e5m2", 8.0) for bits in (5, 6, 7, 8)),
+    ],
 )
 def test_codes_that_a_dtype_cannot_hold(kind: str, bits: int, dtype: str, theirs: float) -> None:
-    """``quantize`` refuses a dtype that cannot hold the codes; upstream casts, and loses some."""
+    """``quantize`` refuses a dtype that cannot hold the codes; upstream casts, and loses some.
+
+    Where a float of 8 bits holds every code, both return it.
+    """
     args = QuantizationArgs(num_bits=bits, type=kind)
-    x = floats(1.5 if bits == 4 else 103.0)
+    x = floats({4: 1.5, 6: 1.625, 8: 103.0}[bits] if kind == "float" else theirs + 1)
     with pytest.raises(ValueError, match="dtype"):
         reference.quantize(x, floats(1.0), None, args, dtype=dtype_of(dtype))
     lossy = upstream.quantize(x, floats(1.0), None, args, dtype=dtype_of(dtype))
     assert_same(lossy, floats(theirs, dtype=dtype))
+    held = {"float8_e4m3fn": range(1, 6), "float8_e5m2": range(1, 5)}
+    for name, known in (
+        *((e, QuantizationArgs(num_bits=n)) for e in held for n in held[e]),
+        *((e, QuantizationArgs(num_bits=4, type="float")) for e in held),
+        ("float8_e4m3fn", QuantizationArgs(num_bits=6, type="float")),
+        ("float8_e4m3fn", QuantizationArgs(num_bits=8, type="float")),
+    ):
+        codes = np.linspace(-20, 20, 641, dtype=np.float32)
+        ours, both = (f.quantize(codes, floats(1), None, known, dtype=dtype_of(name)) for f in BOTH)
+        assert_same(ours, both)
+        exact = reference.quantize(codes, floats(1), None, known)
+        np.testing.assert_array_equal(ours.astype(np.float32), exact)
 
 
 def test_words_that_do_not_fit_the_shape() -> None:
-    """``unpack_from_int32`` needs the words of its shape; upstream ignores rows and words."""
+    """``unpack_from_int32`` needs the words of its shape; upstream ignores some, or makes some up.
+
+    Words that are missing are zeros there, and of 4 bits as many codes come back as there are.
+    """
     words = np.zeros((5, 4), np.int32)
     with pytest.raises(ValueError, match="packed"):
         reference.unpack_from_int32(words, 4, (3, 16))
     assert upstream.unpack_from_int32(words, 4, (3, 16)).shape == (5, 16)
+    for bits, columns in ((3, 16), (4, 8)):
+        with pytest.raises(ValueError, match="packed"):
+            reference.unpack_from_int32(words[:3, :1], bits, (3, 16))
+        theirs = upstream.unpack_from_int32(words[:3, :1], bits, (3, 16))
+        assert_same(theirs, np.full((3, columns), -(2 ** (bits - 1)), np.int8))
+
+
+@pytest.mark.parametrize("strategy", ["group", "channel"])
+@pytest.mark.parametrize("bits", [3, 4])
+def test_zero_points_of_fewer_rows(bits: int, strategy: str) -> None:
+    """A packed zero-point comes back in the shape of its scale; upstream's in rows of the weight.
+
+    Where upstream's answer has rows that were never packed, they are padding, and its weight is
+    not what it quantized.
+    """
+    size = 32 if strategy == "group" else None
+    args = QuantizationArgs(num_bits=bits, symmetric=False, strategy=strategy, group_size=size)
+    scheme = QuantizationScheme(("Linear",), args)
+    low, high = np.full((1, 2 if size else 1), -1, np.float32), np.float32(0.5)
+    scale, zero_point = reference.calculate_qparams(low, high + np.zeros_like(low), args)
+    weight = np.linspace(-1, 0.5, 384, dtype=np.float32).reshape(6, 64)
+    tensors = {"weight": weight, "weight_scale": scale, "weight_zero_point": zero_point}
+    stored, same = (f.compress(tensors, scheme) for f in BOTH)
+    assert_same(stored["weight_zero_point"], same["weight_zero_point"])
+    used = reference.fake_quantize(weight, scale, zero_point, args)
+    read = reference.decompress(stored, scheme)
+    assert_same(read["weight_zero_point"], zero_point)
+    np.testing.assert_array_equal(read["weight"], used)
+    if bits == 4 and size:
+        with pytest.raises(RuntimeError, match="stride"):
+            upstream.decompress(stored, scheme)
+    else:
+        theirs = upstream.decompress(stored, scheme)
+        padding = np.full((5, *zero_point.shape[1:]), -(2 ** (bits - 1)), np.int8)
+        assert_same(theirs["weight_zero_point"], np.concatenate([zero_point, padding]))
+        np.testing.assert_array_equal(theirs["weight"][0], used[0])
+        assert (theirs["weight"][1:] != used[1:]).any(axis=1).all()
+    tall = tensors | {"weight_zero_point": zero_point.repeat(6, axis=0)}
+    with pytest.raises(ValueError, match=r"weight_zero_point: shape \(6, "):
+        reference.compress(tall, scheme)
+    assert_same(upstream.compress(tall, scheme)["weight_packed"], stored["weight_packed"])
 
 
 def test_global_scale_that_overflows_float32() -> None:

@@ -318,11 +318,16 @@ def test_observer_kwargs_stay_a_mapping() -> None:
 
 
 def test_what_observer_kwargs_hold_is_copied() -> None:
-    """Neither a list that was given nor one that was written out changes the args when it grows."""
+    """No list that was given, read or written out changes the args when it grows."""
     given_ = {"a": [1, {"b": [2]}]}
     args = QuantizationArgs(observer_kwargs=given_)
     before = hash(args)
-    for held in (given_["a"], args.to_dict()["observer_kwargs"]["a"]):
+    read = (
+        args.observer_kwargs["a"],
+        *args.observer_kwargs.values(),
+        dict(args.observer_kwargs)["a"],
+    )
+    for held in (given_["a"], args.to_dict()["observer_kwargs"]["a"], *read):
         held.append(3)
         held[1]["b"].append(4)
         assert args.observer_kwargs == {"a": [1, {"b": [2]}]}

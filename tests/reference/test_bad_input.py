@@ -41,6 +41,7 @@ X, ONE = np.ones((2, 4), F32), np.ones(1, F32)
 ROWS = np.ones((2, 1), F32)
 WORDS, BYTES, CODES = np.ones((2, 1), np.int32), np.ones((2, 3), np.uint8), np.ones((2, 2), np.int8)
 TENSOR, FP8 = QuantizationArgs(), QuantizationArgs(type="float")
+FP6 = QuantizationArgs(num_bits=6, type="float")
 CHANNEL = QuantizationArgs(strategy="channel")
 PAIRS = QuantizationArgs(group_size=2)
 THREES = QuantizationArgs(group_size=3)
@@ -106,6 +107,12 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ("dynamic: True", "'token'", args(strategy="channel", dynamic=True)),
     ("actorder: 'columns'", "'weight'", args(actorder="columns")),
     ("actorder: 'group'", "'group', 'tensor_group'", args(actorder="group")),
+    ("actorder: 'dynamic'", "'group', 'tensor_group'", args(actorder="dynamic")),
+    (
+        "actorder: True",
+        "'group', 'tensor_group'",
+        lambda: QuantizationArgs.from_dict({"actorder": True, "strategy": "channel"}),
+    ),
     ("symmetric: False", "True", args(num_bits=4, type="float", symmetric=False)),
     (
         "symmetric: False",
@@ -144,6 +151,11 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ("dtype: float8_e4m3fn", "int8", lambda: quantize(X, ONE, None, TENSOR, dtype=np.dtype(E4M3))),
     ("dtype: int8", "float8_e4m3fn", lambda: quantize(X, ONE, None, FP8, dtype=np.dtype(np.int8))),
     (
+        "dtype: int8 cannot hold the codes of float6_e2m3fn",
+        "['float8_e4m3fn', 'float16', 'bfloat16', 'float32', 'float64']",
+        lambda: quantize(X, ONE, None, FP6, dtype=np.dtype(np.int8)),
+    ),
+    (
         "compute_dtype: 'float16'",
         "['float32']",
         lambda: quantize(X, ONE, None, TENSOR, compute_dtype=np.dtype(np.float16)),
@@ -172,6 +184,7 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ("state: float32 (2, 1)", "float32 (1,)", lambda: minmax(X, TENSOR, (ONE, ROWS))),
     ("shape: (2, -3)", "0 or more", lambda: unpack_from_int32(WORDS, 4, (2, -3))),
     ("shape: (2.5, 8)", "0 or more", lambda: unpack_from_int32(WORDS, 4, (2.5, 8))),  # type: ignore[arg-type]
+    ("shape: (2, True)", "0 or more", lambda: unpack_from_int32(WORDS, 4, (2, True))),
     ("shape: None", "0 or more", lambda: unpack_from_int32(WORDS, 4, None)),  # type: ignore[arg-type]
     (
         "block_structure: '99",
@@ -211,14 +224,17 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ("x: shape (4,)", "2-D", lambda: pack_fp4_to_uint8(X[0])),
     ("x: 6 columns", "a multiple of 4", lambda: pack_fp6_to_uint8(np.ones((2, 6), F32))),
     ("x: 7.25", "float6_e2m3fn", lambda: pack_fp6_to_uint8(np.full((2, 4), 7.25, F32))),
-    ("packed: shape (2, 3)", "(2, 2.5)", lambda: unpack_fp4_from_uint8(BYTES, 2, 5)),
+    ("m, n: 2, 5", "n a multiple of 2", lambda: unpack_fp4_from_uint8(BYTES, 2, 5)),
+    ("m, n: -2, -6", "0 or more", lambda: unpack_fp4_from_uint8(BYTES, -2, -6)),
+    ("packed: shape (2, 3)", "(2, 4)", lambda: unpack_fp4_from_uint8(BYTES, 2, 8)),
     (
         "dtype: 'bfloat17'",
         "'bfloat16'",
         lambda: unpack_fp4_from_uint8(BYTES, 2, 6, "bfloat17"),  # type: ignore[arg-type]
     ),
-    ("packed: shape (2, 3)", "(2, 3.75)", lambda: unpack_fp6_from_uint8(BYTES, 2, 5)),
-    ("scale: -1.0", ">= 0", lambda: compress(WEIGHT | {"weight_scale": -MX_ONES}, MXFP4)),
+    ("m, n: 2, 5", "n a multiple of 4", lambda: unpack_fp6_from_uint8(BYTES, 2, 5)),
+    ("packed: shape (2, 3)", "(2, 6)", lambda: unpack_fp6_from_uint8(BYTES, 2, 8)),
+    ("weight_scale: -1.0", ">= 0", lambda: compress(WEIGHT | {"weight_scale": -MX_ONES}, MXFP4)),
     ("format: 'int4' is not a float", "'float4_e2m1fn'", lambda: float_format("int4")),
     ("weight: missing", "an array", lambda: compress({}, W4A16)),
     ("weight_zero_point: missing", "an array", lambda: compress(WEIGHT, W4A16_ASYM)),
@@ -243,7 +259,7 @@ VALUE_ERRORS: list[tuple[str, str, Call]] = [
     ("weight_scale: missing", "an array", lambda: decompress({}, W4A16)),
     ("weight_shape: missing", "an array", lambda: decompress(PACKED, W4A16)),
     (
-        "packed: shape (2, 16)",
+        "weight_packed: shape (2, 16)",
         "(2, 13)",
         lambda: decompress(PACKED | {"weight_shape": np.array([2, 100])}, W4A16),
     ),

@@ -319,13 +319,16 @@ def test_powers_of_two_have_no_global_scale() -> None:
 
 
 def test_codes_that_no_dtype_holds() -> None:
-    """Codes of a format without a dtype come as floats only, those of e5m2 in its dtype too."""
+    """Codes come in a dtype that holds them all, and in no other."""
     with pytest.raises(ValueError, match=r"^dtype: 'uint8' is not a dtype for it"):
         quantize(ONE, ONE, None, FormatArgs(), dtype=np.dtype(np.uint8))
-    for code, dtype in (("uint8", "int8"), ("uint4", "float8_e5m2"), (UE3M3, "float8_e4m3fn")):
+    for code, dtype in (("uint8", "int8"), ("uint4", "float8_e5m2"), (UE3M3, "float8_e5m2")):
         args = FormatArgs(code_format=code, symmetric=False)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match=rf"^dtype: {dtype} cannot hold the codes of "):
             quantize(ONE, ONE, None, args, dtype=FORMATS.get(dtype, FORMATS["int8"]).dtype)
+    ue3m3 = FormatArgs(code_format=UE3M3, symmetric=False)
+    e4m3 = FORMATS["float8_e4m3fn"].dtype
+    np.testing.assert_array_equal(quantize(1.2 * ONE, ONE, None, ue3m3, dtype=e4m3), 1.25 * ONE)
     e5m2 = FormatArgs(code_format="float8_e5m2")
     codes = quantize(1.2 * ONE, ONE, None, e5m2, dtype=e5m2.code_format.dtype)
     assert codes.view(np.uint8).tolist() == [0x3D]
