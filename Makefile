@@ -7,12 +7,12 @@ VERIFY := $(BIN)/qparity verify torch:cpu --level smoke --weights conformance/sa
 PYTEST := $(BIN)/python -m pytest
 
 # What is measured: the tests of reference/, but for slow ones that reach no other branch, and those
-# of conformance/ that take some seconds; `make coverage` measures all.
+# of conformance/ that take some seconds, and those of the errors; `make coverage` measures all.
 SLOW_ORACLES := arithmetic format_args formats imports mutants packing qparams quantize rounding
 SLOW := $(SLOW_ORACLES:%=tests/reference/test_%_oracle.py)
 QUICK := bits case case_file compare explain_case layouts parameters probes report shapes spec values
 MEASURED := $(filter-out $(SLOW),$(wildcard tests/reference/test_*.py))
-MEASURED += $(QUICK:%=tests/conformance/test_%.py)
+MEASURED += $(QUICK:%=tests/conformance/test_%.py) tests/test_state_dicts.py tests/test_refusals.py
 
 # The environment of the caller must not reach into .venv.
 unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE

@@ -408,3 +408,14 @@ def test_codes_without_subnormals_by_hand() -> None:
     args = FormatArgs(code_format=wide, symmetric=False)
     codes = round_to_quantized_type_args(x, args, 0.0, wide.max)
     assert not np.signbit(codes).any()
+
+
+def test_an_integer_format_of_fields() -> None:
+    """JSON may tell an integer format by its fields, too; it is written by its name."""
+    data = {"group_size": 16, "symmetric": False}
+    args = FormatArgs(code_format=IntFormat(bits=3, signed=False), **data)
+    read = QuantizationArgs.from_dict(
+        data | {"qparity": {"code_format": {"bits": 3, "signed": False}}}
+    )
+    assert read == args
+    assert args.to_dict()["qparity"]["code_format"] == "uint3"
