@@ -27,6 +27,11 @@ QUANTIZE = tl.constexpr(0)
 DEQUANTIZE = tl.constexpr(1)
 FAKE_QUANTIZE = tl.constexpr(2)
 
+# which columns have one scale
+ROW_UNIT = tl.constexpr(0)  # all of a row
+SAME_UNIT = tl.constexpr(1)  # as many as the kernel takes together
+ANY_UNIT = tl.constexpr(2)  # a multiple of them
+
 VALUES = tl.constexpr(0)  # an element is a number of its dtype, one of float8 a byte
 PACKED_CODES = tl.constexpr(1)  # an element is some bits of the int32 words of its row
 
@@ -69,7 +74,7 @@ def rounded(
     return value
 
 
-@triton.jit(do_not_specialize=["rows"])
+@triton.jit(do_not_specialize=["rows", "scale_row", "scale_col", "row_block", "col_block"])
 def apply_scales(
     x_ptr,
     scale_ptr,
@@ -83,6 +88,8 @@ def apply_scales(
     pieces_per_row,
     scale_row,
     scale_col,
+    row_block,
+    col_block,
     OP: tl.constexpr,
     IN: tl.constexpr,
     X: tl.constexpr,
@@ -109,8 +116,8 @@ def apply_scales(
     ROWS: tl.constexpr,
     COLS: tl.constexpr,
     SAME: tl.constexpr,
-    ROW_BLOCK: tl.constexpr,
-    COL_BLOCK: tl.constexpr,
+    IN_BLOCKS: tl.constexpr,
+    UNIT: tl.constexpr,
     PIECE: tl.constexpr,
     OFFSET: tl.constexpr,
 ):
@@ -118,8 +125,8 @@ def apply_scales(
 
     X, SCALE, ZP and OUT are the dtypes of what is read and written, S that of scale / global scale,
     WORKING that of the quotient. Row r, column c has the scale at
-    (r // ROW_BLOCK) * scale_row + (c // COL_BLOCK) * scale_col, and the zero-point so too;
-    COL_BLOCK 0 is a whole row. DIVISION is how a quotient is evaluated.
+    (r // row_block) * scale_row + (c // col_block) * scale_col, and the zero-point so too; rows are
+    divided IN_BLOCKS alone, and columns as UNIT says. DIVISION is how a quotient is evaluated.
     """
     tiles = tl.cdiv(cols, COLS)
     pid = tl.program_id(0)
@@ -127,13 +134,15 @@ def apply_scales(
     part = (pid % tiles) * COLS + tl.arange(0, COLS // SAME) * SAME
     unit_mask = (row < rows)[:, None] & (part < cols)[None, :]
     unit_row = row[:, None]
-    if ROW_BLOCK > 1:
-        unit_row = unit_row // ROW_BLOCK
+    if IN_BLOCKS:
+        unit_row = unit_row // row_block
     unit_col = part[None, :]
-    if COL_BLOCK > 0:
-        unit_col = unit_col // COL_BLOCK
-    else:
+    if UNIT == ROW_UNIT:
         unit_col = unit_col * 0
+    elif UNIT == SAME_UNIT:
+        unit_col = unit_col // SAME
+    else:
+        unit_col = unit_col // col_block
     at_unit = unit_row * scale_row + unit_col * scale_col
     scale = tl.load(scale_ptr + at_unit, mask=unit_mask, other=1)
     if SCALE == tl.uint8:
@@ -143,9 +152,9 @@ def apply_scales(
         scale = loaded(scale, SCALE)
     if STORE_SCALE:
         once = unit_mask
-        if COL_BLOCK > SAME:
-            once = once & (part % COL_BLOCK == 0)[None, :]
-        elif COL_BLOCK == 0:
+        if UNIT == ANY_UNIT:
+            once = once & (part % col_block == 0)[None, :]
+        elif UNIT == ROW_UNIT:
             once = once & (part == 0)[None, :]
         tl.store(loaded_ptr + at_unit, narrow(scale, loaded_ptr.dtype.element_ty), mask=once)
     factor = scale

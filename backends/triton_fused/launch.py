@@ -9,12 +9,21 @@ from qparity.reference import QuantizationArgs
 
 from ..torch_eager.quantize import dtype_of_s
 from .arithmetic import EXACT, RECIPROCAL
-from .elementwise_kernels import PACKED_CODES, VALUES, apply_scales
+from .elementwise_kernels import (
+    ANY_UNIT,
+    PACKED_CODES,
+    ROW_UNIT,
+    SAME_UNIT,
+    VALUES,
+    apply_scales,
+)
 from .memory_order import raw
 from .plan import JOINED_BITS, PIECES, STORED_DTYPES, TRITON_DTYPES, piece_bits, value_constants
 from .units import units_of
 
 _TILE = 4096
+_NARROWEST, _WIDEST = 32, 1024
+_FEWEST_TOGETHER, _MOST_TOGETHER = 8, 128
 _CODED_SCALES = (torch.uint8, torch.float8_e4m3fn)
 
 
@@ -69,16 +78,19 @@ def launch(
     narrow = x.dtype == s == torch.bfloat16
     zero_point_or_scale = scale if zero_point is None else zero_point
     result = torch.empty(shape, dtype=out, device=x.device)
-    width = min(triton.next_power_of_2(cols), 1024)
-    same = min(width, units.col_block & -units.col_block if units.col_block < cols else width)
+    # few small ones, so that few kernels are compiled
+    width = min(max(triton.next_power_of_2(cols), _NARROWEST), _WIDEST)
+    unit, same = ROW_UNIT, width
+    if units.col_block < cols:
+        power = min(units.col_block & -units.col_block, width, _MOST_TOGETHER)
+        same = power if power >= _FEWEST_TOGETHER else 1
+        unit = SAME_UNIT if same == units.col_block else ANY_UNIT
     piece = 8
     if packed is not None:
-        joined = args.num_bits in JOINED_BITS
-        width = max(width, 32 if joined else 8)
-        same = width if units.col_block >= cols else same
-        piece = 32 if joined and same >= 32 else piece_bits(args.num_bits)
-        if same < 8:
+        if same < _FEWEST_TOGETHER:
             return None
+        joined = args.num_bits in JOINED_BITS and same >= _NARROWEST
+        piece = 32 if joined else piece_bits(args.num_bits)
         x = x.view(PIECES[piece])
     height = max(1, _TILE // width)
     grid = (triton.cdiv(rows, height) * triton.cdiv(cols, width),)
@@ -94,6 +106,8 @@ def launch(
         x.stride(0) if packed is None else 0,
         0 if packed is None else x.shape[-1],
         *units.strides,
+        units.row_block,
+        units.col_block,
         OP=op,
         IN=VALUES if packed is None else PACKED_CODES,
         X=None if packed is not None else STORED_DTYPES[x.dtype],
@@ -112,8 +126,8 @@ def launch(
         ROWS=height,
         COLS=width,
         SAME=same,
-        ROW_BLOCK=units.row_block,
-        COL_BLOCK=units.col_block if units.col_block < cols else 0,
+        IN_BLOCKS=units.row_block > 1,
+        UNIT=unit,
         PIECE=piece,
         OFFSET=offset,
         num_warps=4,
