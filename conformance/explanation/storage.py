@@ -128,10 +128,13 @@ def element_stored(
 ) -> Iterator[Step]:
     """The bits of a code, the words that hold it, and the value that is loaded."""
     row, column = args.code_format, element[1]
-    if not np.isfinite(code.value.astype(np.float64)):
-        return
-    raw = code_bits(code.value, row)
     note = ""
+    if isinstance(row, FloatFormat) and row.has_nan and np.isnan(code.value.astype(np.float64)):
+        raw, note = (1 << (row.bits - 1)) - 1, "one of the codes that are NaN"
+    elif not np.isfinite(code.value.astype(np.float64)):
+        return
+    else:
+        raw = code_bits(code.value, row)
     if isinstance(row, IntFormat) and code.value == 0 and np.signbit(code.value):
         note = "-0 becomes +0: integers have one zero"
     if row.name.startswith("int") and storage.word_bits:

@@ -422,6 +422,16 @@ def test_a_sign_that_is_lost_is_told() -> None:
     assert notes == ["-0 becomes +0: integers have one zero", ""]
 
 
+def test_a_code_that_is_nan_shows_its_bits(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of fp8 it has a code, all ones, and is loaded as NaN; of integers it is the code of zero."""
+    _, out, _ = run(["FP8_BLOCK", "nan"], capsys)
+    assert "bits = code, 01111111" in out
+    assert "one of the codes that are NaN" in out
+    assert out.count("as loaded ") == 1
+    _, out, _ = run(["W4A16", "nan"], capsys)
+    assert "bits = code + 8, 1000" in out
+
+
 def test_ulps_are_counted_in_english() -> None:
     """One is an ulp, more are ulps, in parts too; thousands are a distance in value."""
     apart = Fraction(1, 4)
