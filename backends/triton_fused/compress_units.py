@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 import triton
+import triton.language as tl
 
 from qparity.reference import QuantizationArgs
 
@@ -215,6 +216,9 @@ def constants_of_scale(
     """How the scales of an x of a dtype are made and stored."""
     working = torch.promote_types(dtype, torch.float32) if has_global else dtype
     made = scale_constants(args, dtype, working)
+    if args.symmetric:
+        # there is no zero-point, whatever its dtype
+        made |= {"ZP": tl.int8, "ZP_MIN": 0.0, "ZP_MAX": 0.0}
     return made if given is None else made | given.constants()
 
 
