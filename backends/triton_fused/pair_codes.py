@@ -27,7 +27,7 @@ def codes_of_integers(bits: int, *, has_zero_point: bool) -> str:
     """
     half = 1 << (bits - 1)
     pairs, reciprocal, zero_point = _operands(bits)
-    lines = ["cvt.rn.bf16x2.f32 z, $Z, $Z;".replace("$Z", zero_point)] if has_zero_point else []
+    lines = [f"cvt.rn.bf16x2.f32 z, {zero_point}, {zero_point};"] if has_zero_point else []
     for i, pair in enumerate(pairs):
         lines += [
             f"shl.b32 b, {pair}, 16; mov.b32 f, b; mul.rn.f32 f, f, {reciprocal};",
