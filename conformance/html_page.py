@@ -75,7 +75,9 @@ def _head(reports: Sequence[Json], failing: Sequence[Cell]) -> list[str]:
     ran = any(check["status"] in ("PASS", "KNOWN") for r in reports for check in r["checks"])
     verdict = '<span class="equal">✓ EQUAL</span>' if ran else "NOTHING WAS RUN"
     if failed:
-        verdict = f'<span class="failed">✗ DIFFERENT: {failed:,} of {checks:,} checks</span>'
+        fixed = all(check["status"] == "FIXED" for cell in failing for check in cell.failures)
+        head = "NO LONGER AS KNOWN" if fixed else "DIFFERENT"
+        verdict = f'<span class="failed">✗ {head}: {failed:,} of {checks:,} checks</span>'
     about = "Bit for bit against the reference: same dtype, same shape, same bits."
     return ["<h1>qparity</h1>", f'<p class="soft">{about}</p>', f"<p><b>{verdict}</b></p>"]
 

@@ -157,6 +157,8 @@ def _verdict(report: Report) -> str:
     versions = ", ".join(f"{k} {v}" for k, v in report.environment.items())
     head = {0: "EQUAL", 1: "DIFFERENT", 5: "NOTHING WAS RUN"}[report.exit_code]
     head = "EQUAL BUT FOR WHAT IS KNOWN" if head == "EQUAL" and "KNOWN" in counts else head
+    wrong = counts.keys() & {"FAIL", "ERROR", "BLOCKED"}
+    head = "NO LONGER AS KNOWN" if head == "DIFFERENT" and not wrong else head
     statuses = ", ".join(f"{n:,} {status}" for status, n in counts.items() if status.isupper())
     return (
         f"{head}: {report.backend}: {statuses}; {counts['cases']:,} cases, "

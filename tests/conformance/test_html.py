@@ -140,6 +140,9 @@ def test_the_verdict_is_a_word_and_a_sign(reports: list[dict[str, Any]]) -> None
     assert "&#10003; EQUAL" in reports_to_html([equal])
     assert "&#10007; DIFFERENT: " in reports_to_html(reports)
     assert "NOTHING WAS RUN" in reports_to_html([report(check("UNSUPPORTED"))])
+    fixed = check("FIXED")
+    assert "&#10007; NO LONGER AS KNOWN: 1 of 1" in reports_to_html([report(fixed)])
+    assert "&#10007; DIFFERENT: 2 of 2" in reports_to_html([report(fixed, check("FAIL"))])
 
 
 @pytest.mark.parametrize("status", ["FAIL", "ERROR", "BLOCKED", "FIXED"])

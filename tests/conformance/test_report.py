@@ -65,6 +65,15 @@ def test_a_failure_is_shown_as_the_specification_shows_it(tmp_path: Path) -> Non
     assert any("FAIL 1 of 1" in line for line in lines)
 
 
+def test_what_is_fixed_does_not_differ() -> None:
+    """Where witnesses that no longer differ are all that is wrong, the last line says that."""
+    fixed = Outcome("minmax", "n", status="FIXED", detail="no longer differs")
+    error = Outcome("quantize", "n", status="ERROR", detail="broken")
+    last = printed(report_of(fixed)).splitlines()[-1]
+    assert last.startswith("NO LONGER AS KNOWN: mine: 1 PASS, 1 FIXED")
+    assert printed(report_of(fixed, error)).splitlines()[-1].startswith("DIFFERENT: ")
+
+
 def test_some_failures_of_every_operation_are_shown() -> None:
     """A hundred failures do not fill the screen; how many more there are is said."""
     many = [Outcome("minmax", f"n{i}", status="ERROR", detail="broken") for i in range(100)]
