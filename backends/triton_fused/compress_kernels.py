@@ -333,6 +333,8 @@ def compress_units(
                 if KIND == SMALL_FLOAT and BITS == 4:
                     words = zeros_but(finite, words)
 
+    if OUT == WORDS and KIND == INT and not WHOLE:
+        codes = codes_within(codes, lane, step, held)
     if OUT == BYTES:
         for p in tl.static_range(parts):
             column = (tl.arange(0, 8 * LANES) + p * step)[None, :]
@@ -347,8 +349,6 @@ def compress_units(
             tl.store(codes_ptr + at, code, mask=mask)
     elif OUT == WORDS and JOINED:
         if not paired:
-            if KIND == INT and not WHOLE:
-                codes = codes_within(codes, lane, step, held)
             words = words_of_codes(codes, BITS)
         # words of a lane, up to a power of two
         padded: tl.constexpr = 2 if BITS == 2 else 4 if BITS <= 4 else 8
@@ -363,8 +363,6 @@ def compress_units(
         at = (row * pieces_per_row + first * BITS // 32)[:, None, None] + word
         tl.store(codes_ptr + at, packed, mask=mask)
     elif OUT == WORDS:
-        if KIND == INT and not WHOLE and not paired:
-            codes = codes_within(codes, lane, step, held)
         for p in tl.static_range(parts):
             lane_of = tl.arange(0, LANES)[None, :] + p * LANES
             base = (row * pieces_per_row + first * BITS // PIECE)[:, None] + lane_of * pieces

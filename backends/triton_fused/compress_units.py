@@ -9,7 +9,7 @@ from qparity.reference import QuantizationArgs
 
 from ..torch_bridge import torch_dtype
 from ..torch_eager.layout import GROUPS
-from .arithmetic import EXACT, RECIPROCAL
+from .arithmetic import EXACT
 from .compress_kernels import BYTES, PARTIALS, SCALES, WORDS, compress_units, partial_amax
 from .encode_kernels import E4M3
 from .given import Given
@@ -20,6 +20,7 @@ from .plan import (
     TRITON_DTYPES,
     Constants,
     division,
+    division_by_given,
     format_constants,
     global_constants,
     scale_constants,
@@ -200,8 +201,7 @@ def constants_of_quotient(
         rule = int(EXACT.value)
     if given is not None:
         s = given.dtype_of_s
-        both = dtype == s == torch.bfloat16
-        rule = int((RECIPROCAL if both else EXACT).value)
+        rule = division_by_given(dtype, s)
     return {
         "GIVEN": given is not None,
         "S": TRITON_DTYPES[s],

@@ -8,7 +8,7 @@ import triton
 from qparity.reference import QuantizationArgs
 
 from ..torch_eager.quantize import dtype_of_s
-from .arithmetic import EXACT, RECIPROCAL
+from .arithmetic import EXACT
 from .elementwise_kernels import (
     ANY_UNIT,
     PACKED_CODES,
@@ -18,7 +18,15 @@ from .elementwise_kernels import (
     apply_scales,
 )
 from .memory_order import raw
-from .plan import JOINED_BITS, PIECES, STORED_DTYPES, TRITON_DTYPES, piece_bits, value_constants
+from .plan import (
+    JOINED_BITS,
+    PIECES,
+    STORED_DTYPES,
+    TRITON_DTYPES,
+    division_by_given,
+    piece_bits,
+    value_constants,
+)
 from .units import units_of
 
 _TILE = 4096
@@ -75,7 +83,6 @@ def launch(
     s = dtype_of_s(loaded, global_scale)
     # integers are exact in any working dtype
     working = s if x.dtype not in TRITON_DTYPES else torch.promote_types(x.dtype, s)
-    narrow = x.dtype == s == torch.bfloat16
     zero_point_or_scale = scale if zero_point is None else zero_point
     result = torch.empty(shape, dtype=out, device=x.device)
     # few small ones, so that few kernels are compiled
@@ -120,7 +127,7 @@ def launch(
         STORE_SCALE=loaded_scale is not None,
         HAS_GLOBAL=global_scale is not None,
         IN_FLOAT32=in_float32,
-        DIVISION=int((EXACT if in_float32 or not narrow else RECIPROCAL).value),
+        DIVISION=int(EXACT.value) if in_float32 else division_by_given(x.dtype, s),
         BITS=args.code_format.bits,
         **value_constants(args),
         ROWS=height,

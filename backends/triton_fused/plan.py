@@ -167,6 +167,11 @@ def division(args: QuantizationArgs, dtype: torch.dtype, whole: bool) -> int:
     return int((EXACT if INTERPRETED.value or of_any_size or finite else CORRECTED).value)
 
 
+def division_by_given(dtype: torch.dtype, s: torch.dtype) -> int:
+    """How a kernel divides x, of a dtype, by scales of the dtype ``s`` that it reads."""
+    return int((RECIPROCAL if dtype == s == torch.bfloat16 else EXACT).value)
+
+
 def _divides_by_powers(args: QuantizationArgs, dtype: torch.dtype) -> bool:
     """Whether scales are powers of two by which no quotient is rounded that a code depends on."""
     row, code = args.scale_format, args.code_format

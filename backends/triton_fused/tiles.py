@@ -106,10 +106,7 @@ def tiles_of(
     if block > _LONGEST_UNIT or (packed and not _aligned(args, cols, length)):
         return None
     joined = packed and _fills_words(args, length, block)
-    tile, warps, lanes = shape_of_tile(block, bits, joined)
-    if joined and bits <= 4 and x.dtype == torch.bfloat16:
-        # in pairs 64 elements are few registers
-        tile = max(tile, 2048)
+    tile, warps, lanes = shape_of_tile(block, bits, joined, x.dtype == torch.bfloat16)
     zp_rows = 0
     if packs_zero_points and 32 % bits == 0 and block * (32 // bits) <= _LONGEST_TILE:
         zp_rows = 32 // bits
@@ -131,13 +128,15 @@ def tiles_of(
     )
 
 
-def shape_of_tile(block: int, bits: int, joined: bool) -> tuple[int, int, int]:
+def shape_of_tile(block: int, bits: int, joined: bool, in_pairs: bool) -> tuple[int, int, int]:
     """Elements of a program, its warps, and threads that share a unit; measured on an H200.
 
     More elements a thread: what is computed once a unit is computed by fewer threads.
     """
     if joined:
-        return max(block, 1024), min(16, max(1, block // 1024)), block // 32
+        # in pairs 64 elements of few bits are few registers
+        tile = 2048 if in_pairs and bits <= 4 else 1024
+        return max(block, tile), min(16, max(1, block // 1024)), block // 32
     if block > 512:
         return max(block, 2048), min(16, max(4, block // 1024)), block // 8
     if bits == 8:

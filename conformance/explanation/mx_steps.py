@@ -43,8 +43,7 @@ def _of_exponents(amax: Array, args: QuantizationArgs) -> Iterator[Step]:
         found = _to_mantissa(exact, code.mantissa_bits, amax.dtype)
         assert found.result is not None
         exact = found.result
-        formula = f"amax to {code.mantissa_bits} mantissa bit{'s' * (code.mantissa_bits != 1)}"
-        yield Step("amax", formula, 5, _number(exact, amax.dtype), found)
+        yield Step("amax", f"amax to {found.target}", 5, _number(exact, amax.dtype), found)
     exact /= Fraction(2) ** code.max_exponent
     yield Step("quotient", f"amax / 2^{code.max_exponent}", 5, _number(exact, amax.dtype))
     note = f"saturated at {row.max:g}" if exact > row.max else ""
