@@ -1,11 +1,8 @@
 """Arguments that the reference refuses are refused by every backend, for the same field."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +11,8 @@ import pytest
 from qparity.backends import load_backend
 from qparity.conformance.bits import bits_of
 from qparity.reference import FORMATS, QuantizationArgs
+from tests.interpreted import python
 
-ROOT = Path(__file__).resolve().parents[1]
 F32 = np.float32
 INT4, FP6 = QuantizationArgs(num_bits=4), QuantizationArgs(num_bits=6, type="float")
 FP8_DTYPES = {name: FORMATS[name].dtype for name in ("float8_e4m3fn", "float8_e5m2")}
@@ -149,14 +146,7 @@ def codes_in_every_dtype(name: str) -> dict[str, str]:
 
 def of_triton(function: str) -> dict[str, str]:
     """What a function of this file finds in Triton's interpreter, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.test_refusals", function],
-        cwd=ROOT,
-        env=os.environ | {"TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-m", "tests.test_refusals", function)
     assert done.returncode == 0, done.stderr
     found: dict[str, str] = json.loads(done.stdout)
     return found

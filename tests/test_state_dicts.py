@@ -1,12 +1,9 @@
 """What ``compress`` and ``decompress`` answer and refuse is the same in every backend."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +14,8 @@ from qparity.backends import load_backend
 from qparity.conformance.bits import bits_of
 from qparity.conformance.compare import equal_bits
 from qparity.reference import QuantizationArgs, QuantizationScheme, preset_name_to_scheme
+from tests.interpreted import python
 
-ROOT = Path(__file__).resolve().parents[1]
 F32, E4M3 = np.float32, QuantizationArgs(type="float").code_format.dtype
 State = dict[str, np.ndarray[Any, Any]]
 W4A16, NVFP4, MXFP6 = map(preset_name_to_scheme, ("W4A16", "NVFP4A16", "MXFP6A16"))
@@ -319,23 +316,10 @@ def test_torch_answers_as_the_reference(expected: Mapping[str, str]) -> None:
     same_answers("torch:cpu", answers_of("torch:cpu"), expected)
 
 
-def run_interpreted(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Python with Triton's interpreter, which the environment of a process chooses."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done
-
-
 def test_triton_answers_as_the_reference(expected: Mapping[str, str]) -> None:
     """So do the fused kernels, or what they leave to torch, in Triton's interpreter."""
-    done = run_interpreted("-m", "tests.test_state_dicts", "triton:cpu")
+    done = python("-m", "tests.test_state_dicts", "triton:cpu")
+    assert done.returncode == 0, done.stderr
     same_answers("triton:cpu", json.loads(done.stdout), expected)
 
 
@@ -352,7 +336,8 @@ def test_a_weight_alone_is_named_too() -> None:
         "    except ValueError as error:\n"
         "        print(error)\n"
     )
-    done = run_interpreted("-c", code)
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 4
     assert all(line.startswith("weight: ") for line in lines), lines

@@ -1,17 +1,14 @@
 """The fused kernels in Triton's interpreter, which is chosen by the environment of a process."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qparity.conformance.operations import public_operations
+from tests.interpreted import python
 
-ROOT = Path(__file__).resolve().parents[2]
 NEVER_EAGER = (
     *("NVFP4A16", "MXFP4A16", "MXFP6A16", "MXFP8A16", "FP8", "FP8_DYNAMIC", "FP8_BLOCK", "W8A8"),
     *(f"W{bits}A16" for bits in range(2, 9)),
@@ -28,23 +25,9 @@ BFLOAT16, FLOAT16, FLOAT32 = map(np.dtype, (ml_dtypes.bfloat16, np.float16, np.f
 """
 
 
-def run(*arguments: str, interpreted: bool = True) -> subprocess.CompletedProcess[str]:
-    """Python with those arguments, in a process of its own."""
-    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
-    environment |= {"TRITON_INTERPRET": "1"} if interpreted else {}
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def found_by(code: str) -> list[tuple[str, str]]:
     """What the comparisons of a piece of code yield, in the interpreter."""
-    done = run("-c", f"{START}\n{code}\nprint(json.dumps(found))")
+    done = python("-c", f"{START}\n{code}\nprint(json.dumps(found))")
     assert done.returncode == 0, done.stderr
     return [(label, what) for label, what in json.loads(done.stdout)]
 
@@ -96,7 +79,7 @@ def verified(operations: tuple[str, ...], report: Path) -> dict[str, Any]:
     """The report of ``qparity verify``."""
     options = [word for op in operations for word in ("--op", op)]
     command = ["qparity.conformance", "verify", "triton:cpu", "--level", "smoke", *options]
-    done = run("-m", *command, "--json", str(report))
+    done = python("-m", *command, "--json", str(report))
     assert "EQUAL" in done.stdout, done.stdout + done.stderr
     assert "by the backend's fallback: " in done.stdout
     loaded: dict[str, Any] = json.loads(report.read_text())
@@ -291,7 +274,7 @@ def test_divisions_on_a_gpu() -> None:
         " 'float8_e4m3fn', 'float8_e5m2')]\n"
         "print([division(a, torch.float16, whole=False) for a in args])"
     )
-    assert run("-c", code, interpreted=False).stdout.strip() == "[3, 3, 0, 0, 0]"
+    assert python("-c", code, interpreted=False).stdout.strip() == "[3, 3, 0, 0, 0]"
 
 
 def test_triton_is_imported_only_for_triton() -> None:
@@ -301,7 +284,7 @@ def test_triton_is_imported_only_for_triton() -> None:
         "assert 'triton' not in sys.modules\nload_backend('torch:cpu')\n"
         "print([name for name in sys.modules if 'triton_fused' in name or name == 'triton'])"
     )
-    assert run("-c", code, interpreted=False).stdout.strip() == "[]"
+    assert python("-c", code, interpreted=False).stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(
@@ -318,6 +301,6 @@ def test_what_is_missing_is_named(before: str, name: str, says: str) -> None:
         f"import sys, torch\n{before}\nfrom qparity.backends import load_backend\n"
         f"try:\n    load_backend({name!r})\nexcept ValueError as error:\n    print(error)"
     )
-    done = run("-c", code, interpreted=False)
+    done = python("-c", code, interpreted=False)
     assert says in done.stdout
     assert (len(done.stdout.splitlines()), done.stderr) == (1, "")

@@ -2,7 +2,7 @@
 
 import json
 
-from .test_triton import run
+from tests.interpreted import python
 
 START = """
 import json
@@ -13,7 +13,7 @@ from tests.backends.fused_formats import differences, examples, long_differences
 
 def found_by(code: str) -> list[tuple[str, str]]:
     """What the comparisons of a piece of code yield, in the interpreter."""
-    done = run("-c", f"{START}\n{code}\nprint(json.dumps(found))")
+    done = python("-c", f"{START}\n{code}\nprint(json.dumps(found))")
     assert done.returncode == 0, done.stderr
     return [(label, what) for label, what in json.loads(done.stdout)]
 
