@@ -3,6 +3,8 @@
 import argparse
 import codecs
 import io
+import os
+import select
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -32,6 +34,7 @@ _COMMANDS = (
     *(compare, lab, self_test, report, operations),
 )
 _INTERRUPTED = 130
+_OUTPUT_CLOSED = 141
 _PLAIN = "qparity.plain"
 
 
@@ -45,21 +48,37 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command and exit with its code; bad input is one line on standard error."""
+    """Run the command and exit with its code; bad input is one line on standard error.
+
+    Ended by ctrl-C it exits with 130; with 141 where nobody reads the rest of its output.
+    """
     _speak_ascii()
     options = _parser().parse_args(arguments)
     try:
         code = options.run(options)
         sys.stdout.flush()
     except OSError as error:
-        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         code = 2
+        if isinstance(error, BrokenPipeError) and _output_is_closed():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = _OUTPUT_CLOSED
+        else:
+            complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except (ValueError, TypeError) as error:
         complain(str(error))
         code = 2
     except KeyboardInterrupt:
         code = _INTERRUPTED
     sys.exit(code)
+
+
+def _output_is_closed() -> bool:
+    """Whether what reads standard output has ended: ``head``, say."""
+    if not hasattr(select, "poll"):
+        return False
+    errors = select.poll()
+    errors.register(sys.stdout, 0)
+    return bool(errors.poll(0))
 
 
 def _speak_ascii() -> None:

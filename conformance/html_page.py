@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .html_frame import page, text
-from .report_file import dtype_of, failure_text, is_failure
+from .report_file import dtype_of, failure_text, is_failure, verdicts_of
+from .verdict import exit_code_of, headline
 
 __all__ = ["reports_to_html"]
 
 _DTYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "float64": "f64", "": "any"}
 _LEGEND = "✓ equal; ✗ failing, of how many: follow it to the numbers; ○ known or unsupported"
 _ORDER = tuple(_DTYPES)
+_IDLE = 5
 Json = Mapping[str, Any]
 Column = tuple[int, str]
 
@@ -70,27 +72,39 @@ def _cells(reports: Sequence[Json]) -> dict[tuple[str, Column], Cell]:
 
 
 def _head(reports: Sequence[Json], failing: Sequence[Cell]) -> list[str]:
+    found = [check for report in reports for check in verdicts_of(report)]
+    idle = [report["backend"] for report in reports if exit_code_of(verdicts_of(report)) == _IDLE]
     failed = sum(len(cell.failures) for cell in failing)
-    checks = sum(len(report["checks"]) for report in reports)
-    ran = any(check["status"] in ("PASS", "KNOWN") for r in reports for check in r["checks"])
-    verdict = '<span class="equal">✓ EQUAL</span>' if ran else "NOTHING WAS RUN"
     if failed:
-        fixed = all(check["status"] == "FIXED" for cell in failing for check in cell.failures)
-        head = "NO LONGER AS KNOWN" if fixed else "DIFFERENT"
-        verdict = f'<span class="failed">✗ {head}: {failed:,} of {checks:,} checks</span>'
+        verdict = _signed(found, f": {failed:,} of {len(found):,} checks")
+    elif idle:
+        verdict = text(f"NOTHING WAS RUN: {', '.join(idle)}")
+    else:
+        verdict = _signed(found)
     about = "Bit for bit against the reference: same dtype, same shape, same bits."
     return ["<h1>qparity</h1>", f'<p class="soft">{about}</p>', f"<p><b>{verdict}</b></p>"]
 
 
+def _signed(checks: Sequence[tuple[str, str]], more: str = "") -> str:
+    """The verdict on checks; its sign and colour say no more than its words."""
+    words = headline(checks)
+    code = exit_code_of(checks)
+    if code == _IDLE:
+        return words
+    kind, sign = ("failed", "✗") if code else ("equal", "✓")
+    return f'<span class="{kind}">{sign} {words}{more}</span>'
+
+
 def _runs(reports: Sequence[Json]) -> list[str]:
     rows = ["<h2>Runs</h2>", '<div class="scroll"><table>', "<thead><tr>"]
-    names = ("backend", "level", "seed", "checks", "cases", "environment")
+    names = ("backend", "verdict", "level", "seed", "checks", "cases", "environment")
     rows += [f'<th scope="col">{name}</th>' for name in names] + ["</tr></thead>", "<tbody>"]
     for report in reports:
         cases = sum(_number(check.get("cases")) for check in report["checks"])
         facts = (report.get("level", ""), report.get("seed", ""), f"{len(report['checks']):,}")
         where = ", ".join(f"{key} {value}" for key, value in report["environment"].items())
         rows.append(f'<tr><th scope="row">{text(report["backend"])}</th>')
+        rows.append(f"<td>{_signed(verdicts_of(report))}</td>")
         rows += [f"<td>{text(fact)}</td>" for fact in (*facts, f"{cases:,}")]
         rows.append(f'<td class="wide">{text(where)}</td></tr>')
     return [*rows, "</tbody></table></div>"]

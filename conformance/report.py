@@ -9,7 +9,7 @@ from rich.table import Table
 
 from .explain_case import lines_of, to_json
 from .outcome import Outcome, proof_of
-from .report_file import STATUSES
+from .verdict import STATUSES, headline
 from .verify import Report
 
 __all__ = ["print_report", "report_to_json"]
@@ -155,10 +155,7 @@ def _verdict_of(outcomes: list[Outcome]) -> str:
 def _verdict(report: Report) -> str:
     counts = report.counts
     versions = ", ".join(f"{k} {v}" for k, v in report.environment.items())
-    head = {0: "EQUAL", 1: "DIFFERENT", 5: "NOTHING WAS RUN"}[report.exit_code]
-    head = "EQUAL BUT FOR WHAT IS KNOWN" if head == "EQUAL" and "KNOWN" in counts else head
-    wrong = counts.keys() & {"FAIL", "ERROR", "BLOCKED"}
-    head = "NO LONGER AS KNOWN" if head == "DIFFERENT" and not wrong else head
+    head = headline((o.op, o.status) for o in report.outcomes)
     statuses = ", ".join(f"{n:,} {status}" for status, n in counts.items() if status.isupper())
     return (
         f"{head}: {report.backend}: {statuses}; {counts['cases']:,} cases, "

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["dtype_of", "failure_text", "is_failure", "load_report"]
+from .verdict import FAILURES, STATUSES
+
+__all__ = ["dtype_of", "failure_text", "is_failure", "load_report", "verdicts_of"]
 
 _SCHEMA = 1
 _FIELDS = {"backend": str, "environment": Mapping, "checks": list, "summary": Mapping}
 _CHECK_FIELDS = {"op": str, "check": str, "status": str}
-STATUSES = ("PASS", "FAIL", "KNOWN", "FIXED", "UNSUPPORTED", "BLOCKED", "ERROR")
-FAILURES = ("FAIL", "FIXED", "BLOCKED", "ERROR")
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
 Json = Mapping[str, Any]
 
@@ -43,6 +43,11 @@ def load_report(path: Path) -> Json:
 def is_failure(check: Json) -> bool:
     """Whether a check makes its report a failure."""
     return check["status"] in FAILURES
+
+
+def verdicts_of(report: Json) -> list[tuple[str, str]]:
+    """The operation and the status of each check, as ``verdict`` takes them."""
+    return [(check["op"], check["status"]) for check in report["checks"]]
 
 
 def dtype_of(check: Json) -> str:

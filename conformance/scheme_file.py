@@ -8,12 +8,21 @@ from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from qparity.reference import QuantizationArgs, QuantizationScheme, preset_name_to_scheme
 
-__all__ = ["SCHEME", "load_object", "load_scheme", "load_schemes", "short_name", "short_names"]
+__all__ = [
+    "SCHEME",
+    "load_object",
+    "load_scheme",
+    "load_schemes",
+    "name_apart",
+    "short_name",
+    "short_names",
+]
 
+Scheme = TypeVar("Scheme", QuantizationArgs, QuantizationScheme)
 SCHEME = "PRESET|FILE.json[:GROUP]|FILE.py[:ARGS]|package.module:ARGS"
 
 
@@ -40,9 +49,8 @@ def load_schemes(names: Iterable[str]) -> dict[str, QuantizationScheme]:
         if name.endswith(".json") or ".json:" in name:
             path, group = _path_and_group(name)
             for key, scheme in _schemes_of_file(path, group).items():
-                short = f"{path.stem}:{key}"
-                taken = found.get(short, scheme) != scheme
-                found[f"{path}:{key}" if taken else short] = scheme
+                free = name_apart(found, f"{path.stem}:{key}", f"{path}:{key}", scheme)
+                found[free] = scheme
         elif ":" in name or name.endswith(".py"):
             full = name if ":" in name else f"{name}:ARGS"
             found[full] = _imported(full)
@@ -95,6 +103,11 @@ def load_object(name: str, *kinds: type) -> object:
             raise ValueError(f"scheme: {module_name!r} has no {path!r}; allowed: {allowed}")
         found = getattr(found, part)
     return found
+
+
+def name_apart(named: Mapping[str, Scheme], short: str, full: str, scheme: Scheme) -> str:
+    """The short name of a scheme, or the full one where another scheme has the short one."""
+    return full if named.get(short, scheme) != scheme else short
 
 
 def short_name(name: str) -> str:

@@ -29,6 +29,7 @@ from .probes import (
 from .run import CASES_FOLDER
 from .sweeps import Sweeping, chosen_sweeps, proofs
 from .tasks import Task, check_tasks, weight_tasks, witness_tasks
+from .verdict import exit_code_of
 
 __all__ = ["LEVELS", "Report", "verify"]
 
@@ -69,10 +70,7 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0 all equal, 1 a difference, 5 nothing was run."""
-        compared = [o for o in self.outcomes if o.op != "bridge"]
-        if any(o.status in ("FAIL", "FIXED", "ERROR", "BLOCKED") for o in self.outcomes):
-            return 1
-        return 0 if any(o.status in ("PASS", "KNOWN") for o in compared) else 5
+        return exit_code_of((o.op, o.status) for o in self.outcomes)
 
 
 def verify(

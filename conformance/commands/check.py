@@ -11,10 +11,10 @@ from ..operations import public_operations
 from ..run import CASES_FOLDER
 from ..stream import read_lines
 from ..stream_npz import read_npz
+from ..verdict import VERDICTS
 from .console import EXIT_CODES, speaker
 
 _ZIP = b"PK\x03\x04"
-_VERDICTS = {0: "EQUAL", 1: "DIFFERENT", 5: "NOTHING WAS RUN"}
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type for it
@@ -52,7 +52,7 @@ def _check(op: str, stream: Any, say: Any) -> int:  # noqa: ANN401 - a buffered 
         answers = read_lines(io.TextIOWrapper(stream, "ascii", errors="backslashreplace"))
     tally = judge(op, answers, say, CASES_FOLDER)
     say(
-        f"{_VERDICTS[tally.exit_code]}: {op}: {tally.different:,} of {tally.cases:,} cases and "
+        f"{VERDICTS[tally.exit_code]}: {op}: {tally.different:,} of {tally.cases:,} cases and "
         f"{tally.differing:,} of {tally.elements:,} numbers differ; {tally.unsupported:,} "
         "cases unsupported"
     )

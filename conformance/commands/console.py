@@ -15,6 +15,14 @@ EXIT_CODES = "exit codes: 0 all equal, 1 a difference, 2 bad usage or input, 5 n
 _WIDTH_OF_A_PIPE = 100
 
 
+class _Console(Console):
+    """A console that leaves a closed output to ``main``, not to an exit code of its own."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error that is being handled."""
+        raise
+
+
 def allow_negative_numbers(parser: argparse.ArgumentParser) -> None:
     """Let -1e-5, -0x1p3 and -inf be numbers, not options."""
     parser._negative_number_matcher = re.compile(r"^-(\d|\.\d|inf|nan)", re.IGNORECASE)
@@ -23,7 +31,7 @@ def allow_negative_numbers(parser: argparse.ArgumentParser) -> None:
 def console(file: Any = None) -> Console:  # noqa: ANN401 - any text stream
     """A console that does not squeeze tables when its output goes to a pipe."""
     stream = sys.stdout if file is None else file
-    return Console(file=stream, emoji=False, width=None if stream.isatty() else _WIDTH_OF_A_PIPE)
+    return _Console(file=stream, emoji=False, width=None if stream.isatty() else _WIDTH_OF_A_PIPE)
 
 
 def speaker() -> Callable[[str], None]:

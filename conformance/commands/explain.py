@@ -16,6 +16,7 @@ from ..explanation.steps import Tensor
 from ..explanation.storage import storage_of
 from ..guard import CASE_TIMEOUT, guarded
 from ..scheme_file import SCHEME, load_scheme
+from ..verdict import VERDICTS
 from .aside import speaking_aside
 from .console import allow_negative_numbers, check_writable, console, write_json
 from .load import load
@@ -25,7 +26,6 @@ _DTYPES = {
     name: np.dtype(getattr(ml_dtypes, name, name))
     for name in ("bfloat16", "float16", "float32", "float64")
 }
-_VERDICTS = {0: "EQUAL", 1: "DIFFERENT", 5: "NOTHING WAS RUN"}
 _NOT_STORED = "no checkpoint format holds these codes: what is stored is left out"
 _EXIT_CODES = (
     "exit codes: 0 explained, 1 the backend of --diff differs, 2 bad usage or input, "
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     for line in lines_of(found, None if parting is None else parting.divergence):
         out.print(line, soft_wrap=True)
     if parting is not None:
-        last = f"\n{_VERDICTS[parting.exit_code]}: {options.diff}: {parting}"
+        last = f"\n{VERDICTS[parting.exit_code]}: {options.diff}: {parting}"
         out.print(last, markup=False, highlight=False, soft_wrap=True)
     if options.json is not None:
         write_json(to_json(found, parting), options.json)

@@ -23,7 +23,14 @@ from ..bits import Array
 from ..compare import find_difference
 from ..guard import CASE_TIMEOUT, guarded
 from ..pictures.canvas import check_path
-from ..scheme_file import SCHEME, load_object, load_scheme, short_name, short_names
+from ..scheme_file import (
+    SCHEME,
+    load_object,
+    load_scheme,
+    name_apart,
+    short_name,
+    short_names,
+)
 from ..weights import SAMPLE, matrices, read_tensors
 from .aside import speaking_aside
 from .console import allow_negative_numbers
@@ -196,7 +203,7 @@ def _named(names: Iterable[str]) -> list[tuple[str, QuantizationArgs]]:
     keys = []
     for name in names:
         shown, args = _full(name)
-        keys.append(name if found.get(shown, args) != args else shown)
+        keys.append(name_apart(found, shown, name, args))
         found[keys[-1]] = args
     short = short_names(found)
     return [(short[key], found[key]) for key in keys]

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from ..html_page import reports_to_html
-from ..report_file import is_failure, load_report
-from .console import check_writable, write_text
+from ..report_file import load_report, verdicts_of
+from ..verdict import exit_code_of, worst
+from .console import EXIT_CODES, check_writable, write_text
 
 
 def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type for it
@@ -14,7 +15,7 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
     parser = commands.add_parser(
         "report",
         help="merge JSON reports into one page of HTML",
-        epilog="exit codes: 0 all equal, 1 a report has a difference, 2 bad usage or input",
+        epilog=EXIT_CODES,
     )
     parser.add_argument("reports", nargs="+", type=Path, metavar="REPORT.json")
     parser.add_argument("--html", required=True, metavar="FILE", help="- is standard output")
@@ -26,4 +27,4 @@ def run(options: argparse.Namespace) -> int:
     check_writable(options.html)
     reports = [load_report(path) for path in options.reports]
     write_text(reports_to_html(reports), options.html)
-    return int(any(is_failure(check) for report in reports for check in report["checks"]))
+    return worst(exit_code_of(verdicts_of(report)) for report in reports)

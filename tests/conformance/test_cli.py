@@ -212,6 +212,26 @@ def test_replay_tells_equal_from_different(capsys: pytest.CaptureFixture[str], f
     assert found == {"numpy": (0, "PASS"), "reciprocal": (1, "FAIL"), "lacking": (5, "UNSUPPORTED")}
 
 
+@pytest.mark.parametrize("more", [(), ("--json", "-")])
+def test_a_closed_output_is_no_difference(more: Sequence[str], tmp_path: Path) -> None:
+    """Where nobody reads on, as after ``head``, the exit code is that of a signal."""
+    script = [sys.executable, "-P", "-m", "qparity.conformance", "verify", "numpy", *QUICK, *more]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        ran = subprocess.run(
+            script,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=environment,
+            check=False,
+        )
+    assert ran.returncode == 141
+    assert b"Broken pipe" not in ran.stderr
+
+
 def test_operations_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     """One operation a line, all that a backend may have."""
     code, out, _ = run(["operations"], capsys)

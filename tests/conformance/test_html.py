@@ -143,6 +143,17 @@ def test_the_verdict_is_a_word_and_a_sign(reports: list[dict[str, Any]]) -> None
     fixed = check("FIXED")
     assert "&#10007; NO LONGER AS KNOWN: 1 of 1" in reports_to_html([report(fixed)])
     assert "&#10007; DIFFERENT: 2 of 2" in reports_to_html([report(fixed, check("FAIL"))])
+    known = report(check("PASS"), check("KNOWN"))
+    assert "&#10003; EQUAL BUT FOR WHAT IS KNOWN" in reports_to_html([known])
+
+
+def test_a_report_that_ran_nothing_is_not_equal() -> None:
+    """Neither is one whose bridge alone passed, nor a page with another that is equal."""
+    bridge = report(check("PASS", op="bridge"), check("UNSUPPORTED"), name="idle")
+    assert "EQUAL" not in reports_to_html([bridge])
+    page = reports_to_html([report(check("PASS")), bridge])
+    assert "<p><b>NOTHING WAS RUN: idle</b></p>" in page
+    assert page.count("&#10003; EQUAL<") == 1
 
 
 @pytest.mark.parametrize("status", ["FAIL", "ERROR", "BLOCKED", "FIXED"])
@@ -182,17 +193,18 @@ def test_an_error_in_a_browser_is_seen(reports: list[dict[str, Any]], tmp_path: 
 
 
 def test_reports_are_merged_by_the_command(broken: dict[str, Any], tmp_path: Path) -> None:
-    """``qparity report A B --html F`` makes one page of both and exits 1 for a difference."""
-    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    """``qparity report A B --html F`` makes one page of both, with the worst exit code."""
+    paths = [tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.json"]
     paths[0].write_text(json.dumps(broken))
     paths[1].write_text(json.dumps(report(check("PASS"), name="other")))
+    paths[2].write_text(json.dumps(report(check("UNSUPPORTED"), name="idle")))
     page = tmp_path / "page.html"
     command = [sys.executable, "-m", "qparity.conformance", "report", "--html", str(page)]
-    for chosen, code in ((paths, 1), (paths[1:], 0)):
+    for chosen, code in ((paths, 1), (paths[1:], 5), (paths[1:2], 0)):
         run = subprocess.run([*command, *map(str, chosen)], cwd=ROOT, check=False)
         assert run.returncode == code
     assert page.read_text() == reports_to_html([load_report(paths[1])])
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from qparity.conformance.junit import report_to_junit
-from qparity.conformance.report_file import STATUSES
+from qparity.conformance.verdict import STATUSES
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = {
