@@ -16,7 +16,7 @@ from .case import Case
 from .layouts import LAYOUTS, with_layout
 from .of_formats import global_scale_of
 from .ranges import filled, ranges
-from .shapes import LONG_TAILS
+from .shapes import LONG_TAILS, MANY_ROWS, extent_of_blocks
 from .spec import Spec
 from .values import Rng, codes_of, near_codes, near_values_of, with_nan
 
@@ -27,7 +27,11 @@ ROUNDING_TARGETS = (
 _WITHOUT_STORAGE = ("float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn")
 _MX_CODES = np.array([0, 1, 2, 120, 127, 130, 252, 253, 254, 255], np.uint8)
 _SIZES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
-_COUNTS = (1, 2, 3, 8, 17, 32, 33, 256, 257)
+_COUNTS = (1, 2, 3, 8, 17, 32, 33, 256, 257, 1025)
+_SHAPES = (
+    *((129,), (65, 3), (1,), (), (2, 5, 17), (257,), (2, 3, 2, 15)),
+    *((1023,), (1025,), (0, 3), (4097,), (65, 129)),
+)
 _RARE = 0.1
 _STEPS_OF_LEAST = np.array([-2.5, -1.5, -1, -0.5, -0.25, 0.25, 0.5, 0.75, 1, 1.5])
 
@@ -91,7 +95,7 @@ def float_pack_cases(op: str, rng: Rng, spec: Spec) -> Iterator[Case]:
     bits = 4 if "fp4" in op else 6
     row = FORMATS["float4_e2m1fn" if bits == 4 else "float6_e2m3fn"]
     per = 2 if bits == 4 else 4
-    shape = int(rng.choice([1, 2, 5])), per * int(rng.choice(_COUNTS))
+    shape = int(rng.choice([1, 2, 5, 33])), per * int(rng.choice(_COUNTS))
     if rng.random() < _RARE:
         shape = [(0, 4 * per), (2, 0)][int(rng.integers(2))]
     if op.startswith("unpack"):
@@ -151,14 +155,18 @@ def state_of(op: str, source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _weight(rng: Rng, spec: Spec, args: QuantizationArgs) -> Array:
-    rows = int(rng.choice([1, 2, 8, 9]))
+    many = rng.random() < _RARE
+    rows = int(rng.choice(MANY_ROWS if many else [1, 2, 8, 9]))
     if args.group_size is not None and args.group_size > 0:
         size = args.group_size
-        groups = int(rng.choice([1, 2, 3])) * (4 if size % 4 else 1)
+        wide = not many and rng.random() < _RARE
+        groups = int(rng.choice([5, 9, 17] if wide else [1, 2, 3])) * (4 if size % 4 else 1)
         x = filled(rng, *ranges(rng, (rows, groups), spec.dtype, args), size)
         return _finite(x.reshape(rows, groups * size))
     columns = int(rng.choice([1, 16, 33, 130]))
-    if rng.random() < _RARE:
+    if args.block_structure is not None:
+        rows, columns = (extent_of_blocks(rng, size) for size in args.block_structure)
+    elif rng.random() < _RARE:
         rows, columns = 2, int(rng.choice(LONG_TAILS))
     return _finite(filled(rng, *ranges(rng, (rows,), spec.dtype, args), columns))
 
@@ -200,12 +208,12 @@ def _matrix(rng: Rng, packed_dim: int) -> tuple[int, ...]:
         return (long, 3) if packed_dim == 0 else (3, long)
     if form < 2 * _RARE:
         return [(0, columns), (rows, 0)][int(rng.integers(2))]
-    return (2, rows, columns) if form < 0.4 else (rows, columns)
+    experts = int(rng.choice([2, 3, 5]))
+    return (experts, rows, columns) if form < 0.4 else (rows, columns)
 
 
 def _shape(rng: Rng) -> tuple[int, ...]:
-    forms = [(129,), (65, 3), (1,), (), (2, 5, 17), (257,), (2, 3, 2, 15), (1023,), (1025,), (0, 3)]
-    return forms[int(rng.integers(len(forms)))]
+    return _SHAPES[int(rng.integers(len(_SHAPES)))]
 
 
 def _layout(rng: Rng) -> str:

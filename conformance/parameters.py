@@ -13,7 +13,7 @@ from .layouts import LAYOUTS, with_layout
 from .of_formats import global_scale_inputs, may_have_global_scale
 from .quantized import strategy_args
 from .ranges import amaxes, filled, global_scales, ranges
-from .shapes import groups_of, rows_and_tail
+from .shapes import extent_of_blocks, groups_of, rows_and_tail
 from .spec import Spec
 from .values import Rng, with_nan
 
@@ -24,7 +24,10 @@ ZP_DTYPES = (None, *_FLOATS, "int8", "uint8")
 _LONG_REDUCED = 1 / 4
 _DYNAMIC = ("token", "tensor", "group", "tensor_group")
 _STATIC = ("tensor", "channel", "group", "tensor_group", "block", "attn_head")
-_RANGE_SHAPES = ((), (1,), (17,), (33, 1), (5, 8), (2, 3, 7), (2, 1, 3, 5), (1025,), (0, 4))
+_RANGE_SHAPES = (
+    *((), (1,), (17,), (33, 1), (5, 8), (2, 3, 7), (2, 1, 3, 5), (1025,), (0, 4)),
+    *((4097,), (129, 33)),
+)
 
 
 def calculate_range_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
@@ -127,8 +130,7 @@ def _tensor(rng: Rng, spec: Spec, args: QuantizationArgs, whole: float) -> Array
         x = filled(rng, *ranges(rng, (*lead, groups), spec.dtype, args, whole), size)
         x = x.reshape(*lead, groups * size)
     elif args.strategy == "block" and args.block_structure is not None:
-        high, wide = args.block_structure
-        shape = int(rng.integers(1, 2 * high + 1)), int(rng.integers(1, min(2 * wide, 140) + 1))
+        shape = tuple(extent_of_blocks(rng, size) for size in args.block_structure)
         x = filled(rng, *ranges(rng, shape[:1], spec.dtype, args), shape[1])
     elif args.strategy == "attn_head":
         heads = [(2, rows, 2), (rows, rows, 2), (rows, 2)][int(rng.integers(3))]

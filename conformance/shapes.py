@@ -10,10 +10,12 @@ from .bits import Array
 from .values import Rng
 
 TAILS = (1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
-LONG_TAILS = (1023, 1024, 1025, 1025)
+LONG_TAILS = (1023, 1024, 1025, 1025, 2049, 4097)
+MANY_ROWS = (31, 33, 65, 129, 257)
 GROUP_SIZES = (1, 2, 3, 16, 32, 128)
-BLOCKS = ((1, 1), (2, 3), (16, 16), (128, 128), (3, 64))
-_LONG, _EMPTY = 1 / 10, 1 / 24
+BLOCKS = ((1, 1), (2, 3), (16, 16), (128, 128), (3, 64), (1, 128))
+_LONG, _MANY, _EMPTY = 1 / 10, 1 / 10, 1 / 24
+_LARGE_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,21 @@ class Shapes:
 
 
 def rows_and_tail(rng: Rng, long: float = _LONG) -> tuple[int, int]:
-    """A few rows of a length around a vector's width; a share of one or two around 1024 long."""
-    if rng.random() < long:
+    """A few rows of a length around a vector's width; some are long, or many."""
+    form = rng.random()
+    if form < long:
         return int(rng.integers(1, 3)), int(rng.choice(LONG_TAILS))
+    if form < long + _MANY:
+        return int(rng.choice(MANY_ROWS)), int(rng.choice(TAILS[:6]))
     return int(rng.choice([1, 2, 3, 5])), int(rng.choice(TAILS))
+
+
+def extent_of_blocks(rng: Rng, size: int) -> int:
+    """A length of one to four blocks, or of one or two where they are large, the last one short."""
+    if size < _LARGE_BLOCK:
+        return int(rng.integers(1, 5)) * size - int(rng.integers(0, size))
+    few = int(rng.integers(1, 4))
+    return int(rng.choice([few, few, size, size + few, size + few, 2 * size - few]))
 
 
 def groups_of(rng: Rng, size: int, usual: tuple[int, ...]) -> int:
@@ -73,10 +86,11 @@ def _forms(rng: Rng, args: QuantizationArgs) -> list[Shapes]:
         ]
     if args.strategy == "attn_head":
         tail = min(tail, 65)
+        length = int(rng.choice([1, 2, 2, 3, 17]))
         return [
-            Shapes((*lead, rows, 2, tail), (rows, 1, 1)),
-            Shapes((*lead, rows, 2, tail), (rows, 1, 1)),
-            Shapes((rows, 2, tail), (rows, 1, 1)),
+            Shapes((*lead, rows, length, tail), (rows, 1, 1)),
+            Shapes((*lead, rows, length, tail), (rows, 1, 1)),
+            Shapes((rows, length, tail), (rows, 1, 1)),
         ]
     if args.strategy == "tensor":
         shapes = [(tail,), (rows, tail), (), (*lead, rows, tail), (*lead, 2, rows, tail)]
@@ -130,8 +144,7 @@ def per_element(scale: Array, shapes: Shapes, args: QuantizationArgs) -> Array:
 
 def _of_blocks(rng: Rng, args: QuantizationArgs) -> Shapes:
     rows, cols = args.block_structure or (1, 1)
-    high, wide = (int(rng.integers(1, max(2, min(3, 160 // n + 1)))) for n in (rows, cols))
-    short = int(rng.integers(0, rows)), int(rng.integers(0, cols))
-    x = high * rows - short[0], wide * cols - short[1]
+    x = extent_of_blocks(rng, rows), extent_of_blocks(rng, cols)
+    high, wide = -(-x[0] // rows), -(-x[1] // cols)
     scales = [(high, wide), (high, wide), (high, wide), (wide,), (1, wide), (1,)]
     return Shapes(x, scales[int(rng.integers(len(scales)))])
