@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from qparity.reference import QuantizationArgs
+from qparity.reference import FORMATS, FloatFormat, IntFormat, QuantizationArgs
 
 from .bits import Array
 from .case import Case
@@ -22,6 +22,11 @@ SCALE_DTYPES = (None, *_FLOATS, "uint8")
 ZP_DTYPES = (None, *_FLOATS, "int8", "uint8")
 # a reduction that leaves out a tail shows only if the extreme is there
 _LONG_REDUCED = 1 / 4
+_PAIRS = (
+    ("float8_e4m3fn", "float8_e4m3fn"),
+    ("float4_e2m1fn", "float8_e5m2"),
+    ("float6_e2m3fn", "float8_e4m3fn"),
+)
 _DYNAMIC = ("token", "tensor", "group", "tensor_group")
 _STATIC = ("tensor", "channel", "group", "tensor_group", "block", "attn_head")
 _RANGE_SHAPES = (
@@ -69,7 +74,14 @@ def generate_gparam_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
             lo = with_nan(rng, lo, 0.5)
         shape = () if i % 5 == 0 else (1,)
         bounds = {"min_val": lo.reshape(shape), "max_val": hi.reshape(shape)}
-        yield Case("generate_gparam", formats | bounds)
+        given = {} if spec.args is not None or i % 4 else _format_pair(rng)
+        yield Case("generate_gparam", formats | bounds | given)
+
+
+def _format_pair(rng: Rng) -> dict[str, FloatFormat | IntFormat]:
+    """Formats of codes and of scales, other than those of NVFP4."""
+    codes, scales = rng.choice(_PAIRS)
+    return {"quant_data": FORMATS[codes], "scale_data": FORMATS[scales]}
 
 
 def dynamic_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
@@ -108,7 +120,7 @@ def _qparams_args(rng: Rng, spec: Spec) -> list[QuantizationArgs]:
         strategy = _DYNAMIC[(i + int(rng.integers(4))) % 4]
         fields: dict[str, object] = {"strategy": strategy, "symmetric": symmetric}
         if strategy in ("group", "tensor_group"):
-            fields["group_size"] = int(rng.choice([1, 3, 16, 64]))
+            fields["group_size"] = int(rng.choice([1, 3, 16, 64, 128]))
         zp_dtype = ZP_DTYPES[int(rng.integers(len(ZP_DTYPES)))]
         found.append(
             spec.make_args(**fields, dynamic=True, scale_dtype=scale_dtype, zp_dtype=zp_dtype)

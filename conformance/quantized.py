@@ -46,7 +46,8 @@ def quantize_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
         inputs = _inputs(rng, spec, args)
         stored = stored_dtype(args)
         if rng.random() < 0.4 and stored is not None:
-            inputs["dtype"] = stored if rng.random() < 0.7 else np.dtype(np.float32)
+            wide = WORKING[int(rng.integers(len(WORKING)))]
+            inputs["dtype"] = stored if rng.random() < 0.7 else wide
         yield Case("quantize", inputs)
 
 
@@ -69,6 +70,8 @@ def dequantize_cases(rng: Rng, spec: Spec) -> Iterator[Case]:
             dtype = _E5M2
         with np.errstate(all="ignore"):
             x_q = codes.astype(np.float32).astype(dtype)
+        if dtype == _E5M2 and rng.random() < 0.5:
+            x_q = rng.integers(0, 256, x.shape, dtype=np.uint8).view(_E5M2)
         if dtype == spec.dtype and rng.random() < 0.3:
             x_q = any_bits(rng, x.shape, spec.dtype)
         if dtype == spec.dtype:
@@ -100,7 +103,7 @@ def _inputs(rng: Rng, spec: Spec, args: QuantizationArgs) -> dict[str, Any]:
         "args": args,
     }
     if whole is not None:
-        inputs["global_scale"] = whole
+        inputs["global_scale"] = whole.reshape(()) if rng.random() < 0.1 else whole
     grouped = args.strategy in ("group", "tensor_group")
     grouped = grouped and (zero_point is None or zero_point.shape == shapes.scale)
     if grouped and scale.size and len(shapes.x) > 1 < len(shapes.scale) and rng.random() < 0.2:
@@ -122,7 +125,7 @@ def _zero_point(rng: Rng, shapes: Shapes, args: QuantizationArgs) -> Array | Non
     if args.symmetric:
         return np.zeros(shape, dtype)
     with np.errstate(invalid="ignore"):
-        return rng.choice(codes_of(args.code_format), shape).astype(dtype)
+        return np.asarray(rng.choice(codes_of(args.code_format), shape)).astype(dtype)
 
 
 def _finite(values: Array) -> Array:

@@ -12,7 +12,7 @@ from .values import Rng
 TAILS = (1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
 LONG_TAILS = (1023, 1024, 1025, 1025, 2049, 4097)
 MANY_ROWS = (31, 33, 65, 129, 257)
-GROUP_SIZES = (1, 2, 3, 16, 32, 128)
+GROUP_SIZES = (1, 2, 3, 16, 32, 64, 128, 256)
 BLOCKS = ((1, 1), (2, 3), (16, 16), (128, 128), (3, 64), (1, 128))
 _LONG, _MANY, _EMPTY = 1 / 10, 1 / 10, 1 / 24
 _LARGE_BLOCK = 64
@@ -94,7 +94,8 @@ def _forms(rng: Rng, args: QuantizationArgs) -> list[Shapes]:
         ]
     if args.strategy == "tensor":
         shapes = [(tail,), (rows, tail), (), (*lead, rows, tail), (*lead, 2, rows, tail)]
-        return [Shapes(x, (1,)) for x in shapes]
+        scale = [(1,), (1,), (1,), ()][int(rng.integers(4))]
+        return [Shapes(x, scale) for x in shapes]
     return [
         Shapes((rows, tail), (rows, 1)),
         Shapes((rows, tail), (rows, 1)),

@@ -14,6 +14,7 @@ Row = FloatFormat | IntFormat
 
 _TIE, _CODE, _EDGE, _SPECIAL, _BITS, _SMALL = range(6)
 _SHARES = (0.50, 0.12, 0.10, 0.10, 0.08, 0.10)
+_ODD_SCALES, _ODD = (0.0, -0.0, np.inf, -np.inf, -1.5, -0.75), 0.01
 _FEW_ULPS = np.array([-2, -1, 0, 0, 0, 1, 2])
 
 
@@ -117,7 +118,7 @@ def near_codes(
 
 
 def scales(rng: Rng, shape: tuple[int, ...], dtype: np.dtype, on: Row | None) -> Array:
-    """Positive scales: all ones, powers of two, values of the format ``on``, and extreme ones."""
+    """Scales: powers of two, values of the format ``on``, extreme ones; a few 0, inf, negative."""
     exponent = rng.integers(-9, 4, shape).astype(np.float64)
     mantissa = 1 + rng.random(shape)
     awkward = rng.choice([1.9375, 1.75, 1.5, 1.25, 1.0, 1.0, 5 / 3, 4 / 3], shape)
@@ -130,7 +131,8 @@ def scales(rng: Rng, shape: tuple[int, ...], dtype: np.dtype, on: Row | None) ->
         if on is not None:
             grid = codes_of(on)
             values = np.where(family < 4, rng.choice(grid[grid > 0], shape), values)
-        return values.astype(dtype)
+        odd = rng.choice(_ODD_SCALES, shape)
+        return np.where(rng.random(shape) < _ODD, odd, values).astype(dtype)
 
 
 def near_values_of(rng: Rng, shape: tuple[int, ...], row: Row, dtype: np.dtype) -> Array:
