@@ -1,4 +1,4 @@
-"""A backend that cannot hold the judge up: a time limit for each of its calls."""
+"""A backend that cannot hold the judge up, nor change how it rounds: a limit for each call."""
 
 import signal
 import threading
@@ -10,7 +10,17 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CASE_TIMEOUT", "TooSlowError", "guarded", "load_guarded", "time_limit", "unguarded"]
+from .float_mode import changed_mode, restore_mode
+
+__all__ = [
+    "CASE_TIMEOUT",
+    "ChangedModeError",
+    "TooSlowError",
+    "guarded",
+    "load_guarded",
+    "time_limit",
+    "unguarded",
+]
 
 CASE_TIMEOUT = 20.0
 _AGAIN = 1.0
@@ -19,6 +29,10 @@ NEVER = float("inf")
 
 class TooSlowError(Exception):
     """A call took longer than it may."""
+
+
+class ChangedModeError(Exception):
+    """A call left the thread rounding in another way, the answers of the reference included."""
 
 
 class _Alarm(BaseException):
@@ -40,8 +54,11 @@ class Guarded:
 
         @wraps(value)
         def call(*args: object, **kwargs: object) -> object:
-            with np.errstate(), self._noted(), time_limit(self.seconds):
-                return value(*args, **kwargs)
+            try:
+                with np.errstate(), self._noted(), time_limit(self.seconds):
+                    return value(*args, **kwargs)
+            finally:
+                _check_mode(name)
 
         return call
 
@@ -68,9 +85,17 @@ def guarded(backend: object, seconds: float | None, deadline: Any = None) -> Gua
         deadline: a number shared with a process that ends this one if a call cannot be stopped.
 
     Returns:
-        An object with all that the backend has. What a call does to ``np.seterr`` is undone.
+        An object with all that the backend has. What a call does to ``np.seterr`` is undone; one
+        that leaves this thread rounding otherwise raises ``ChangedModeError``.
     """
     return Guarded(backend, seconds, deadline)
+
+
+def _check_mode(name: str) -> None:
+    mode = changed_mode()
+    if mode is not None:
+        restore_mode()
+        raise ChangedModeError(f"{name} left a thread that {mode}, in all that runs after it")
 
 
 def load_guarded(load: Callable[[], object], seconds: float | None) -> Guarded:

@@ -14,9 +14,11 @@ from qparity.reference import QuantizationArgs
 from .bits import Array, hex_bits
 from .case import Case, UnsupportedError, run_case
 from .compare import find_difference
+from .float_mode import changed_mode
 from .known_failure import KnownFailure
 from .layouts import LAYOUTS, with_layout
 from .outcome import Outcome
+from .values import specials_of, with_nan
 
 _BRIDGED = (
     *("int8", "uint8", "int32", "int64", "float16", "bfloat16", "float32", "float64"),
@@ -61,12 +63,10 @@ def probe_bridge(backend: object) -> Outcome:
 
 
 def probe_subnormals() -> Outcome:
-    """The processor keeps subnormals in this thread: 1e-40 * 1 is not 0."""
+    """The processor keeps subnormals in this thread, 1e-40 * 1 is not 0, and rounds to nearest."""
     outcome = Outcome("bridge", "subnormals are kept", evidence="fixed", cases=1, elements=1)
-    tiny = np.full(64, 1e-40, np.float32)
-    if not (tiny * np.float32(1) != 0).all():
-        return _fail(outcome, "numpy flushes subnormals to zero in this thread")
-    return outcome
+    mode = changed_mode()
+    return outcome if mode is None else _fail(outcome, f"numpy {mode} in this thread")
 
 
 def probe_backend_subnormals(backend: object, known: Sequence[KnownFailure] = ()) -> Outcome:
@@ -105,10 +105,23 @@ def _patterns() -> list[Array]:
         if dtype.itemsize <= 2:
             every = np.arange(1 << (8 * dtype.itemsize)).astype(f"u{dtype.itemsize}")
         else:
-            rng = np.random.default_rng(0)
-            every = rng.integers(0, 1 << 63, 4096, dtype=np.uint64).astype(f"u{dtype.itemsize}")
+            every = _wide_patterns(dtype)
         arrays.append(every.view(dtype))
     return arrays
+
+
+def _wide_patterns(dtype: np.dtype) -> Array:
+    """Bit patterns of 32 or 64 bits: random ones, each single bit, and what is special."""
+    bits = 8 * dtype.itemsize
+    kind = np.dtype(f"u{dtype.itemsize}")
+    rng = np.random.default_rng(0)
+    chosen = rng.integers(0, 1 << 64, 4096, dtype=np.uint64, endpoint=False).astype(kind)
+    single = kind.type(1) << np.arange(bits, dtype=kind)
+    special = np.array([0], kind)
+    if dtype.kind == "f":
+        with_signs = with_nan(rng, np.full(64, 1.5, dtype), 1.0).view(kind)
+        special = np.concatenate([specials_of(dtype).view(kind), with_signs])
+    return np.concatenate([chosen, single, ~single, special, ~special])
 
 
 def _layouts() -> list[Array]:

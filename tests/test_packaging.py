@@ -1,5 +1,8 @@
 """What pyproject.toml declares is what is on disk: an editable install would hide a gap."""
 
+import os
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -113,3 +116,34 @@ def test_every_requirement_is_pinned_within_its_bounds(requirement: Requirement)
     """What the Makefile installs is what pyproject.toml allows."""
     pin = pins()[canonicalize_name(requirement.name)]
     assert requirement.specifier.contains(pin)
+
+
+def test_the_command_without_its_extra_says_what_to_install(tmp_path: Path) -> None:
+    """A core installation has the command: one line, and the exit code of bad usage."""
+    (tmp_path / "rich.py").write_text("raise ModuleNotFoundError(name='rich')")
+    ran = subprocess.run(
+        [sys.executable, "-P", "-m", "qparity", "--version"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    line = "qparity: the command needs rich: pip install 'qparity[conformance]'\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", line)
+
+
+def test_a_broken_installation_is_not_taken_for_an_extra(tmp_path: Path) -> None:
+    """A module of qparity that cannot be found is an error with its traceback."""
+    (tmp_path / "qparity").mkdir()
+    for name in ("__init__", "__main__"):
+        source = ROOT / "qparity" / f"{name}.py"
+        (tmp_path / "qparity" / source.name).write_text(source.read_text())
+    ran = subprocess.run(
+        [sys.executable, "-P", "-S", "-m", "qparity", "--version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "No module named 'qparity.conformance'" in ran.stderr

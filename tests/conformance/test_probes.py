@@ -56,6 +56,16 @@ def test_the_bridges_here_keep_every_bit(name: str) -> None:
         ("float64", lambda array: array.astype(np.float32)),
         ("int64", lambda array: array.astype(np.int32)),
         ("float32", lambda array: array.tolist()),
+        ("float32", lambda array: array + np.float32(0)),
+        ("float32", without(0x00000001, "u4")),
+        ("float32", without(0x7F800000, "u4")),
+        ("float32", without(0x7F7FFFFF, "u4")),
+        ("float64", np.abs),
+        ("float64", lambda array: array + 0.0),
+        ("float64", without(0x7FEFFFFFFFFFFFFF, "u8")),
+        ("int32", without(0x80000000, "u4")),
+        ("int64", np.abs),
+        ("int64", without(0x7FFFFFFFFFFFFFFF, "u8")),
     ],
 )
 def test_a_changed_pattern_is_found(name: str, change: Callable[[Array], Array]) -> None:
