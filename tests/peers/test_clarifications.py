@@ -217,6 +217,15 @@ def test_symmetric_zero_point_of_nan(zp_dtype: str) -> None:
         assert_same(library.calculate_qparams(nan, nan, args)[1], floats(0, 0, dtype=zp_dtype))
 
 
+def test_scale_of_nan_in_uint8() -> None:
+    """A dtype without NaN has no scale of a NaN range: it is that of a zero one, as upstream's."""
+    args = QuantizationArgs(strategy="channel", scale_dtype="uint8")
+    for library in BOTH:
+        for value in (np.nan, 0.0):
+            scale, _ = library.calculate_qparams(floats(value), floats(value), args)
+            assert_same(scale, floats(1))
+
+
 def test_dtypes_that_are_refused() -> None:
     """Integer x, fp8 scales and 16- or 32-bit integers are refused; upstream takes most of them."""
     args, x, one = QuantizationArgs(), floats(1, 2), floats(1)
