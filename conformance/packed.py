@@ -32,7 +32,7 @@ _SHAPES = (
     *((129,), (65, 3), (1,), (), (2, 5, 17), (257,), (2, 3, 2, 15)),
     *((1023,), (1025,), (0, 3), (4097,), (65, 129)),
 )
-_RARE = 0.1
+_RARE, _MANY, _MATRIX, _BYTE = 0.1, 16, 2, 8
 _STEPS_OF_LEAST = np.array([-2.5, -1.5, -1, -0.5, -0.25, 0.25, 0.5, 0.75, 1, 1.5])
 
 
@@ -126,6 +126,7 @@ def compress_cases(op: str, scheme: QuantizationScheme, rng: Rng, spec: Spec) ->
             "with_zero_point": bool(not args.symmetric or rng.random() < 0.5),
             "g_idx_seed": int(rng.integers(1, 1 << 30)) if rng.random() < 0.15 else 0,
             "codes_seed": int(rng.integers(1, 1 << 30)) if args.is_mx else 0,
+            "format": _format(rng, args) if rng.random() < 0.2 else "",
         }
         rebuild = partial(state_of, op)
         yield Case(op, rebuild(source), rebuild, source)
@@ -135,23 +136,45 @@ def state_of(op: str, source: Mapping[str, Any]) -> dict[str, Any]:
     """The state dict of a weight, by the reference."""
     weight, scheme = source["weight"], source["scheme"]
     args = scheme.weights
+    asked = {"format": source["format"]} if source.get("format") else {}
     whole = global_scale_of(weight, args)
-    scale, zero_point = reference.calculate_qparams(*reference.minmax(weight, args), args, whole)
-    state = {"weight": weight, "weight_scale": scale, "bias": weight[:, 0].copy()}
+    scale, zero_point = reference.calculate_qparams(*_ranges_of(weight, args), args, whole)
+    state = {"weight": weight, "weight_scale": scale, "bias": weight[..., 0].copy()}
     if source["with_zero_point"]:
         state["weight_zero_point"] = zero_point
     if whole is not None:
         state["weight_global_scale"] = whole
-    if source["g_idx_seed"] and args.strategy == "group":
+    if source["g_idx_seed"] and args.strategy == "group" and weight.ndim == _MATRIX:
         groups = weight.shape[1] // args.group_size
         order = np.random.default_rng(source["g_idx_seed"]).permutation(weight.shape[1])
         state["weight_g_idx"] = (order % groups).astype(np.int32)
     if op == "decompress":
-        state = reference.compress(state, scheme)
+        state = reference.compress(state, scheme, **asked)
         if source.get("codes_seed"):
             rng = np.random.default_rng(source["codes_seed"])
             state["weight_scale"] = rng.choice(_MX_CODES, scale.shape)
-    return {"state_dict": state, "scheme": scheme}
+    return {"state_dict": state, "scheme": scheme, **asked}
+
+
+def _ranges_of(weight: Array, args: QuantizationArgs) -> tuple[Array, Array]:
+    """The ranges of a weight; those of experts one by one."""
+    if weight.ndim == _MATRIX:
+        return reference.minmax(weight, args)
+    lo, hi = zip(*(reference.minmax(expert, args) for expert in weight), strict=True)
+    return np.stack(lo), np.stack(hi)
+
+
+def _holds_experts(args: QuantizationArgs) -> bool:
+    """Whether weights of three dimensions are stored: not in bytes of several fp4 or fp6."""
+    return args.type == "int" or args.num_bits == _BYTE
+
+
+def _format(rng: Rng, args: QuantizationArgs) -> str:
+    """A format to ask for that holds the codes; empty where there is but one."""
+    if args.is_mx or not _holds_experts(args):
+        return ""
+    packed = "pack-quantized" if args.type == "int" else "float-quantized"
+    return str(rng.choice([packed, f"{args.type}-quantized", "naive-quantized"]))
 
 
 def _weight(rng: Rng, spec: Spec, args: QuantizationArgs) -> Array:
@@ -161,8 +184,10 @@ def _weight(rng: Rng, spec: Spec, args: QuantizationArgs) -> Array:
         size = args.group_size
         wide = not many and rng.random() < _RARE
         groups = int(rng.choice([5, 9, 17] if wide else [1, 2, 3])) * (4 if size % 4 else 1)
-        x = filled(rng, *ranges(rng, (rows, groups), spec.dtype, args), size)
-        return _finite(x.reshape(rows, groups * size))
+        experts = _holds_experts(args) and rows < _MANY and rng.random() < _RARE
+        lead = (int(rng.choice([2, 3])), rows) if experts else (rows,)
+        x = filled(rng, *ranges(rng, (*lead, groups), spec.dtype, args), size)
+        return _finite(x.reshape(*lead, groups * size))
     columns = int(rng.choice([1, 16, 33, 130]))
     if args.block_structure is not None:
         rows, columns = (extent_of_blocks(rng, size) for size in args.block_structure)
@@ -185,7 +210,7 @@ def _at_ties(rng: Rng, weight: Array, scheme: QuantizationScheme) -> Array:
     scale = per_element(state["weight_scale"], state.get("weight_global_scale"))
     zero_point = per_element(state["weight_zero_point"])
     near = near_codes(rng, scale, _finite(zero_point), args, weight.dtype)
-    lo, hi = (per_element(bound) for bound in reference.minmax(weight, args))
+    lo, hi = (per_element(bound) for bound in _ranges_of(weight, args))
     inside = [(lo < x) & (x < hi) for x in (weight.astype(np.float64), near.astype(np.float64))]
     found = np.where(inside[0] & inside[1] & (rng.random(weight.shape) < 0.5), near, weight)
     least = float(ml_dtypes.finfo(weight.dtype).smallest_subnormal)

@@ -137,7 +137,8 @@ def _tensor(rng: Rng, spec: Spec, args: QuantizationArgs, whole: float) -> Array
     if args.strategy in ("group", "tensor_group"):
         # ranges of MX are of more kinds, and have no other dtypes to be rounded to
         size = args.group_size or 1
-        groups = groups_of(rng, size, (1, 2, 3) if may_have_global_scale(args) else (8, 9))
+        usual = (1, 2, 3) if may_have_global_scale(args) else (8, 9)
+        groups = groups_of(rng, size, usual, rows)
         lead = [(rows,), (rows,), (), (2, rows)][int(rng.integers(4))]
         x = filled(rng, *ranges(rng, (*lead, groups), spec.dtype, args, whole), size)
         x = x.reshape(*lead, groups * size)

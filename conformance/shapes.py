@@ -44,9 +44,9 @@ def extent_of_blocks(rng: Rng, size: int) -> int:
     return int(rng.choice([few, few, size, size + few, size + few, 2 * size - few]))
 
 
-def groups_of(rng: Rng, size: int, usual: tuple[int, ...]) -> int:
-    """How many groups a row has: a usual number, or enough for about 1024 columns."""
-    if rng.random() < _LONG:
+def groups_of(rng: Rng, size: int, usual: tuple[int, ...], rows: int) -> int:
+    """How many groups each of some rows has: a usual number, or enough for about 1024 columns."""
+    if rows not in MANY_ROWS and rng.random() < _LONG:
         return 1024 // size + int(rng.integers(0, 2))
     return int(rng.choice(usual))
 
@@ -72,7 +72,7 @@ def _forms(rng: Rng, args: QuantizationArgs) -> list[Shapes]:
     rows, tail = rows_and_tail(rng)
     lead = (int(rng.choice([1, 2, 3])) if tail not in LONG_TAILS else 1,)
     if args.strategy in ("group", "tensor_group"):
-        groups = groups_of(rng, args.group_size or 1, (1, 2, 3, 5))
+        groups = groups_of(rng, args.group_size or 1, (1, 2, 3, 5), rows)
         columns = groups * (args.group_size or 1)
         return [
             Shapes((rows, columns), (rows, groups)),

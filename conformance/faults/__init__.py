@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from .casting import CASTING
 from .codes import CODES
 from .division import DIVISION
+from .extents import EXTENTS
 from .fault import Fault
 from .global_scales import GLOBAL_SCALES
 from .hostile import HOSTILE
@@ -39,6 +40,7 @@ TOPICS: Mapping[str, tuple[Fault, ...]] = {
     "Unpacking": UNPACKING,
     "Checkpoints": ON_DISK,
     "Size, position and time": UNSTEADY,
+    "Beyond the first tile": EXTENTS,
     "Manners": HOSTILE,
 }
 FAULTS: tuple[Fault, ...] = tuple(fault for topic in TOPICS.values() for fault in topic)
