@@ -98,7 +98,8 @@ def inspect_checkpoint(
     result.others = len(planned.others)
     tasks: list[Plan | Pair] = [*planned.plans]
     if dense is not None:
-        tasks += _pairs(planned, checkpoint, dense, result.findings)
+        result.findings += _absent(planned, checkpoint, dense)
+        tasks += _pairs(planned, dense, result.findings)
     total, done = sum(task.nbytes for task in tasks), 0
     largest_first = sorted(tasks, key=lambda task: -task.nbytes)
     for nbytes, found in spread(_run, largest_first, jobs=jobs, scheduler=scheduler):
@@ -157,9 +158,20 @@ def _kv_cache(planned: Planned, config: Config) -> list[Finding]:
     return found
 
 
-def _pairs(
-    planned: Planned, checkpoint: Checkpoint, dense: Checkpoint, findings: list[Finding]
-) -> list[Pair]:
+def _absent(planned: Planned, checkpoint: Checkpoint, dense: Checkpoint) -> list[Finding]:
+    """The dense tensors that are lost; the weight of a quantized module is in its codes."""
+    coded = {plan.module for plan in planned.plans if plan.scheme.weights is not None}
+    coded |= planned.stray
+    found = []
+    for name in dense.names:
+        module, _, local = name.rpartition(".")
+        if name not in checkpoint.entries and (module not in coded or local != "weight"):
+            expected = "what the dense checkpoint has"
+            found.append(Finding("tensor-missing", expected, module, name))
+    return found
+
+
+def _pairs(planned: Planned, dense: Checkpoint, findings: list[Finding]) -> list[Pair]:
     """The tensors that are not quantized, with their originals."""
     pairs = []
     stored = [*planned.others]
@@ -169,8 +181,7 @@ def _pairs(
         module = entry.name.rpartition(".")[0]
         original = dense.entries.get(entry.name)
         if original is None:
-            quantization = any(f.module == module for f in findings)
-            if not quantization:
+            if module not in planned.stray:
                 expected = "only what is in the dense checkpoint"
                 findings.append(Finding("tensor-surplus", expected, module, entry.name))
         elif original.shape != entry.shape:
@@ -178,13 +189,6 @@ def _pairs(
             findings.append(Finding("shape-wrong", expected, module, entry.name, bits=bits))
         elif entry.dtype in DTYPES and original.dtype in DTYPES and entry.shape:
             pairs.append(Pair(entry, original))
-    modules = {name.rpartition(".")[0] for name in checkpoint.names}
-    for name in dense.names:
-        module, _, local = name.rpartition(".")
-        absent = name not in checkpoint.entries
-        if absent and (module not in modules or local != "weight"):
-            expected = "what the dense checkpoint has"
-            findings.append(Finding("tensor-missing", expected, module, name))
     return pairs
 
 

@@ -67,10 +67,14 @@ class Plan:
 
 @dataclass
 class Planned:
-    """All modules: those to be inspected, the tensors of the others, and what is wrong so far."""
+    """All modules: those to be inspected, the tensors of the others, and what is wrong so far.
+
+    ``stray`` are modules that are quantized and have no scheme; their tensors are among the others.
+    """
 
     plans: list[Plan] = field(default_factory=list)
     others: list[Entry] = field(default_factory=list)
+    stray: set[str] = field(default_factory=set)
     kv: list[Entry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -155,6 +159,7 @@ def _place(
         else:
             finding = Finding("no-scheme", "a target in config_groups", module)
         planned.findings.append(replace(finding, bits=_kinds(entries)))
+        planned.stray.add(module)
         planned.others += entries.values()
         return
     if found is None or ignoring:

@@ -1,0 +1,39 @@
+"""What an inspection says of the tensors that pass through, against their dense originals."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qparity.conformance.bits import Array
+from qparity.conformance.inspection import Inspection, inspect_checkpoint
+from tests.conformance.checkpoint_files import model
+from tests.conformance.damage import MODULE
+from tests.conformance.test_inspection import dense_weight, golden, violations
+
+PASSING = {
+    "norm.weight": np.full(4, 1.5, np.float32),
+    "norm.bias": np.full(4, 1.5, np.float32),
+    f"{MODULE}.bias": np.full(384, 1.5, np.float32),
+}
+
+
+def inspected(folder: Path, passing: dict[str, Array]) -> Inspection:
+    """A golden with these other tensors, against a dense checkpoint with those of ``PASSING``."""
+    tensors, config = golden("W4A16")
+    stored = {f"{MODULE}.{local}": array for local, array in tensors.items()}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").write_bytes(model(stored | passing))
+    dense = folder / "dense.safetensors"
+    dense.write_bytes(model({f"{MODULE}.weight": dense_weight()} | PASSING))
+    return inspect_checkpoint(folder, dense)
+
+
+@pytest.mark.parametrize("lost", [None, *PASSING])
+def test_what_is_lost_is_named(lost: str | None, tmp_path: Path) -> None:
+    """A tensor that passes through and is lost is named, also where its module has others."""
+    kept = {name: array for name, array in PASSING.items() if name != lost}
+    inspection = inspected(tmp_path, kept)
+    assert violations(inspection) == (set() if lost is None else {"tensor-missing"})
+    assert [finding.tensor for finding in inspection.findings] == ([] if lost is None else [lost])
