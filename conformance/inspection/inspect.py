@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..bits import bits_of
+from ..bits import Array, bits_of
 from ..checkpoint import Checkpoint, Entry, open_checkpoint
 from ..checkpoint.dtypes import DTYPES
-from ..checkpoint.read import read_rows
+from ..checkpoint.read import read_entry, read_rows
 from ..probes import environment
 from ..spread import spread
 from .config import Config, read_config
-from .finding import VIOLATION, Finding, at_first, value_text
+from .finding import VIOLATION, Finding, Tally
 from .module import ModuleReport, inspect_module
 from .plan import Plan, Planned, make_plan
 from .values import check_scale, pieces
@@ -187,28 +187,26 @@ def _pairs(planned: Planned, dense: Checkpoint, findings: list[Finding]) -> list
         elif original.shape != entry.shape:
             bits, expected = str(list(entry.shape)), str(list(original.shape))
             findings.append(Finding("shape-wrong", expected, module, entry.name, bits=bits))
-        elif entry.dtype in DTYPES and original.dtype in DTYPES and entry.shape:
+        elif entry.dtype in DTYPES and original.dtype in DTYPES:
             pairs.append(Pair(entry, original))
     return pairs
 
 
 def _compare(pair: Pair) -> list[Finding]:
     """A tensor that passes through has the bits of its original, cast to its dtype."""
-    count, first, bits, expected = 0, None, "", ""
-    for start, stop in pieces(pair.stored, 1):
-        stored, dense = (read_rows(entry, start, stop) for entry in (pair.stored, pair.dense))
+    entry, tally = pair.stored, Tally()
+    for start, stop in pieces(entry, 1) if entry.shape else [(0, 1)]:
+        stored, dense = (_rows(side, start, stop) for side in (entry, pair.dense))
         with np.errstate(all="ignore"):
             dense = dense.astype(stored.dtype)
-        wrong = bits_of(stored) != bits_of(dense)
-        if wrong.any() and first is None:
-            place = at_first(wrong)
-            first = (place[0] + start, *place[1:])
-            bits, expected = value_text(stored[place]), value_text(dense[place])
-        count += int(wrong.sum())
-    if first is None:
+        tally.add(bits_of(stored) != bits_of(dense), stored, dense, start)
+    if not tally.count:
         return []
-    module = pair.stored.name.rpartition(".")[0]
-    total = int(np.prod(pair.stored.shape))
-    return [
-        Finding("tensor-differs", expected, module, pair.stored.name, first, bits, count, total)
-    ]
+    module, first = entry.name.rpartition(".")[0], tally.first if entry.shape else None
+    facts = (first, tally.bits, tally.count, tally.total)
+    return [Finding("tensor-differs", tally.expected, module, entry.name, *facts)]
+
+
+def _rows(entry: Entry, start: int, stop: int) -> Array:
+    """Rows of a tensor; the number of one without axes is a row."""
+    return read_rows(entry, start, stop) if entry.shape else np.atleast_1d(read_entry(entry))

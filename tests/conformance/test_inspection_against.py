@@ -16,6 +16,8 @@ PASSING = {
     "norm.weight": np.full(4, 1.5, np.float32),
     "norm.bias": np.full(4, 1.5, np.float32),
     f"{MODULE}.bias": np.full(384, 1.5, np.float32),
+    "logit_scale": np.array(4.6, np.float32),
+    "position": np.arange(4, dtype=np.int32),
 }
 
 
@@ -37,3 +39,15 @@ def test_what_is_lost_is_named(lost: str | None, tmp_path: Path) -> None:
     inspection = inspected(tmp_path, kept)
     assert violations(inspection) == (set() if lost is None else {"tensor-missing"})
     assert [finding.tensor for finding in inspection.findings] == ([] if lost is None else [lost])
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_what_differs_is_shown(name: str, tmp_path: Path) -> None:
+    """A number that differs is shown with its bits, also that of a tensor without axes."""
+    other = PASSING[name].copy()
+    other[() if other.ndim == 0 else 2] = 7
+    (finding,) = inspected(tmp_path, PASSING | {name: other}).findings
+    assert finding.id == "tensor-differs"
+    assert finding.place == (name if other.ndim == 0 else f"{name}[2]")
+    assert finding.bits == ("0x00000007 7" if other.dtype == np.int32 else "0x40e00000 7")
+    assert (finding.count, finding.total) == (1, other.size)
