@@ -13,6 +13,7 @@ from ..checkpoint.read import read_entry, read_rows
 from ..probes import environment
 from ..spread import spread
 from .config import Config, read_config
+from .expected import WORKING
 from .finding import VIOLATION, Finding, Tally
 from .module import ModuleReport, inspect_module
 from .plan import Plan, Planned, make_plan
@@ -187,9 +188,17 @@ def _pairs(planned: Planned, dense: Checkpoint, findings: list[Finding]) -> list
         elif original.shape != entry.shape:
             bits, expected = str(list(entry.shape)), str(list(original.shape))
             findings.append(Finding("shape-wrong", expected, module, entry.name, bits=bits))
+        elif entry.dtype not in _castable(original.dtype):
+            expected = " or ".join(_castable(original.dtype))
+            findings.append(Finding("dtype-wrong", expected, module, entry.name, bits=entry.dtype))
         elif entry.dtype in DTYPES and original.dtype in DTYPES:
             pairs.append(Pair(entry, original))
     return pairs
+
+
+def _castable(dtype: str) -> tuple[str, ...]:
+    """The dtypes that a dense tensor may be stored in: its own, or of a float another float."""
+    return (dtype, *(tag for tag in WORKING if tag != dtype and dtype in WORKING))
 
 
 def _compare(pair: Pair) -> list[Finding]:

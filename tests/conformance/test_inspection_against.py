@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -51,3 +52,28 @@ def test_what_differs_is_shown(name: str, tmp_path: Path) -> None:
     assert finding.place == (name if other.ndim == 0 else f"{name}[2]")
     assert finding.bits == ("0x00000007 7" if other.dtype == np.int32 else "0x40e00000 7")
     assert (finding.count, finding.total) == (1, other.size)
+
+
+CASTS = (
+    *(("norm.bias", dtype) for dtype in (np.int16, np.int32, np.bool_, ml_dtypes.float8_e4m3fn)),
+    (f"{MODULE}.bias", np.int16),
+    ("logit_scale", np.uint8),
+    ("position", np.int64),
+    ("position", np.float32),
+)
+
+
+@pytest.mark.parametrize(("name", "dtype"), CASTS)
+def test_casts_that_lose_the_kind_are_named(name: str, dtype: type, tmp_path: Path) -> None:
+    """A tensor cast to anything but a float that computes is wrong, though the cast is right."""
+    (finding,) = inspected(tmp_path, PASSING | {name: PASSING[name].astype(dtype)}).findings
+    assert (finding.id, finding.tensor, finding.severity) == ("dtype-wrong", name, "VIOLATION")
+    dense = "F32 or BF16 or F16 or F64" if PASSING[name].dtype == np.float32 else "I32"
+    assert finding.expected == dense
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
+def test_floats_are_cast_to_floats(dtype: type, tmp_path: Path) -> None:
+    """A float may be stored as another float, and its bits are those of the cast."""
+    cast = {n: a.astype(dtype) for n, a in PASSING.items() if a.dtype == np.float32}
+    assert inspected(tmp_path, PASSING | cast).findings == []
