@@ -14,7 +14,8 @@ from .console import check_writable, console, write_json, write_text
 from .verify import positive
 
 _EXIT_CODES = (
-    "exit codes: 0 all fine, 1 a violation, 2 bad usage or unreadable input, 5 nothing inspected"
+    "exit codes: 0 all fine, 1 a violation, 2 bad usage or unreadable input, 5 nothing inspected, "
+    "or with --against nothing compared"
 )
 
 

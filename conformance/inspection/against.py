@@ -57,6 +57,9 @@ def compare_with_dense(plan: Plan, shape: Shape, whole: bool) -> Against:
     if dense.dtype not in WORKING:
         expected = "a float weight in the dense checkpoint"
         return Against("", [Finding("dense-dtype", expected, plan.module, name, bits=dense.dtype)])
+    if plan.format == "dense":
+        note = Finding("not-compared", "codes", plan.module, bits="no codes", severity=NOTE)
+        return Against("", [note])
     if not whole or len(shape) != 2 or 0 in shape:
         note = Finding(
             "not-compared", "tensors with their dtypes and shapes, 2-D", plan.module, severity=NOTE

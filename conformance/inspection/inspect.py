@@ -1,7 +1,7 @@
 """A checkpoint against its config, and against dense weights (SPEC section 12)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..probes import environment
 from ..spread import spread
 from .config import Config, read_config
 from .expected import WORKING
-from .finding import VIOLATION, Finding, Tally
+from .finding import NOTE, VIOLATION, Finding, Tally
 from .module import ModuleReport, inspect_module
 from .plan import Plan, Planned, make_plan
 from .values import check_scale, pieces
@@ -48,11 +48,16 @@ class Inspection:
         return sum(finding.severity == VIOLATION for finding in self.findings)
 
     @property
+    def not_compared(self) -> int:
+        """How many modules were not compared with their dense weights; 0 if there are none."""
+        return 0 if self.against is None else sum(not module.compared for module in self.modules)
+
+    @property
     def exit_code(self) -> int:
-        """0 all fine, 1 a violation, 5 nothing was inspected."""
+        """0 all fine, 1 a violation, 5 nothing was inspected, or nothing compared."""
         if self.violations:
             return 1
-        return 0 if self.modules else 5
+        return 0 if len(self.modules) > self.not_compared else 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,7 @@ def _pairs(planned: Planned, dense: Checkpoint, findings: list[Finding]) -> list
     pairs = []
     stored = [*planned.others]
     for plan in planned.plans:
-        stored += [entry for local, entry in plan.entries.items() if local == "bias"]
+        stored += [entry for local, entry in plan.entries.items() if local in plan.passing]
     for entry in stored:
         module = entry.name.rpartition(".")[0]
         original = dense.entries.get(entry.name)
@@ -191,8 +196,11 @@ def _pairs(planned: Planned, dense: Checkpoint, findings: list[Finding]) -> list
         elif entry.dtype not in _castable(original.dtype):
             expected = " or ".join(_castable(original.dtype))
             findings.append(Finding("dtype-wrong", expected, module, entry.name, bits=entry.dtype))
-        elif entry.dtype in DTYPES and original.dtype in DTYPES:
+        elif entry.dtype in DTYPES:
             pairs.append(Pair(entry, original))
+        else:
+            note = Finding("not-compared", "a dtype of whole bytes", module, entry.name)
+            findings.append(replace(note, bits=entry.dtype, severity=NOTE))
     return pairs
 
 

@@ -24,7 +24,6 @@ from .values import (
 __all__ = ["ModuleReport", "inspect_module"]
 
 Shape = tuple[int, ...]
-_ALWAYS = ("bias",)
 
 
 @dataclass
@@ -55,6 +54,11 @@ class ModuleReport:
     nbytes: int = 0
     findings: list[Finding] = field(default_factory=list)
 
+    @property
+    def compared(self) -> bool:
+        """Whether its weight was compared with a dense one; one that passes through is."""
+        return bool(self.calibration) or self.scheme["weights"] is None
+
 
 def inspect_module(plan: Plan) -> ModuleReport:
     """Inspect a module.
@@ -83,7 +87,7 @@ def inspect_module(plan: Plan) -> ModuleReport:
             sound[tensor.local] = entry
     known = {tensor.local for tensor in expected}
     for local, entry in plan.entries.items():
-        if local not in known and local not in _ALWAYS:
+        if local not in known and local not in plan.passing:
             report.findings.append(_surplus(plan, local, entry))
             report.tensors.append(_row(entry, "none"))
     for side, inputs in (("input", plan.scheme.input_activations),):
@@ -92,7 +96,7 @@ def inspect_module(plan: Plan) -> ModuleReport:
             report.tensors.append(made | {"shape": []})
     _check_values(plan, sound, report)
     needed = {tensor.local for tensor in expected if tensor.absent == VIOLATION}
-    if plan.against and args is not None and plan.format != "dense":
+    if plan.against and args is not None:
         whole = report.shape is not None and needed <= sound.keys()
         against = compare_with_dense(plan, report.shape or (), whole)
         report.calibration = against.calibration

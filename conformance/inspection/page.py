@@ -17,8 +17,8 @@ def inspection_to_html(inspection: Inspection) -> str:
 
     It loads nothing, and everything that comes from the checkpoint is escaped.
     """
-    shade = "failed" if inspection.violations else "equal"
-    mark = "✗" if inspection.violations else "✓"
+    shade = "failed" if inspection.exit_code else "equal"
+    mark = "✗" if inspection.exit_code else "✓"
     told = f'<span class="{shade}">{mark} {text(verdict(inspection))}</span>'
     where = ", ".join(f"{key} {value}" for key, value in inspection.environment.items())
     body = [

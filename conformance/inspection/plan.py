@@ -64,6 +64,11 @@ class Plan:
         found = sum(entry.nbytes for entry in self.entries.values())
         return found + (0 if self.dense is None else self.dense.nbytes)
 
+    @property
+    def passing(self) -> tuple[str, ...]:
+        """The local names of what is not quantized."""
+        return ("bias",) if self.scheme.weights is not None else ("bias", "weight")
+
 
 @dataclass
 class Planned:
@@ -188,18 +193,8 @@ def _place(
         return
     name = f"{module}.weight"
     original = dense.entry(name) if dense is not None and name in dense.entries else None
-    planned.plans.append(
-        Plan(
-            module,
-            group,
-            scheme,
-            config.formats[group],
-            entries,
-            original,
-            config.dtype,
-            dense is not None,
-        )
-    )
+    facts = (config.formats[group], entries, original, config.dtype, dense is not None)
+    planned.plans.append(Plan(module, group, scheme, *facts))
 
 
 def _with_required(plans: Sequence[Plan]) -> list[Plan]:

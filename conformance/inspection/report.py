@@ -29,6 +29,7 @@ def inspection_to_json(inspection: Inspection) -> dict[str, Any]:
         "findings": [asdict(finding) for finding in inspection.findings],
         "summary": {
             "modules": len(inspection.modules),
+            "not_compared": inspection.not_compared,
             "other_tensors": inspection.others,
             "violations": inspection.violations,
             "notes": len(inspection.findings) - inspection.violations,
@@ -48,14 +49,16 @@ def print_inspection(inspection: Inspection, console: Console) -> None:
 
 def verdict(inspection: Inspection) -> str:
     """One line that sums up."""
-    if inspection.exit_code == 5:
+    if inspection.exit_code == 5 and not inspection.modules:
         return f"NOTHING INSPECTED: {shown(inspection.checkpoint)} has no quantized module"
     count = f"{len(inspection.modules):,} modules"
+    if inspection.not_compared:
+        count += f", {inspection.not_compared:,} of them not compared"
     against = "" if inspection.against is None else f", against {shown(inspection.against)}"
+    head = {0: "FINE", 1: "WRONG", 5: "NOTHING COMPARED"}[inspection.exit_code]
+    word = f"{head}: {shown(inspection.checkpoint)}: "
     if inspection.violations:
-        word = f"WRONG: {shown(inspection.checkpoint)}: {inspection.violations:,} violations in "
-    else:
-        word = f"FINE: {shown(inspection.checkpoint)}: "
+        word += f"{inspection.violations:,} violations in "
     return f"{word}{count}{against}; {inspection.others:,} other tensors"
 
 

@@ -211,6 +211,7 @@ def test_processes_find_what_one_finds(tmp_path: Path) -> None:
     assert reports[0] == reports[1]
     assert reports[0]["summary"] == {
         "modules": 3,
+        "not_compared": 0,
         "other_tensors": 3,
         "violations": 0,
         "notes": 0,

@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 
 from qparity.conformance.bits import Array
+from qparity.conformance.calibrate import calibrated
+from qparity.conformance.compression.config import quantization_config
 from qparity.conformance.inspection import Inspection, inspect_checkpoint
+from qparity.conformance.inspection.page import inspection_to_html
+from qparity.conformance.inspection.report import verdict
+from qparity.reference import QuantizationScheme, compress, preset_name_to_scheme
 from tests.conformance.checkpoint_files import model
 from tests.conformance.damage import MODULE
-from tests.conformance.test_inspection import dense_weight, golden, violations
+from tests.conformance.test_inspection import dense_weight, golden, violations, written
 
 PASSING = {
     "norm.weight": np.full(4, 1.5, np.float32),
@@ -77,3 +82,59 @@ def test_floats_are_cast_to_floats(dtype: type, tmp_path: Path) -> None:
     """A float may be stored as another float, and its bits are those of the cast."""
     cast = {n: a.astype(dtype) for n, a in PASSING.items() if a.dtype == np.float32}
     assert inspected(tmp_path, PASSING | cast).findings == []
+
+
+def stacked(weight: Array, scheme: QuantizationScheme) -> dict[str, Array]:
+    """A stack of two experts, compressed."""
+    assert scheme.weights is not None
+    parts = [compress({"weight": weight, **calibrated(weight, scheme.weights)}, scheme)] * 2
+    found = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+    return found | {"weight_shape": np.array((2, *weight.shape), np.int64)}
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_what_is_not_compared_is_counted(others: int, tmp_path: Path) -> None:
+    """Experts in a stack are not compared: the line says so, and alone they are exit 5."""
+    weight, (tensors, config) = dense_weight(), golden("W4A16")
+    modules = {"experts": stacked(weight, preset_name_to_scheme("W4A16"))}
+    dense = {"experts.weight": np.stack([weight] * 2)}
+    if others:
+        modules[MODULE] = tensors
+        dense[f"{MODULE}.weight"] = weight
+    stored = {f"{m}.{local}": array for m, some in modules.items() for local, array in some.items()}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes(model(stored))
+    original = tmp_path / "dense.safetensors"
+    original.write_bytes(model(dense))
+    assert inspect_checkpoint(tmp_path).exit_code == 0
+    inspection = inspect_checkpoint(tmp_path, original)
+    assert [finding.id for finding in inspection.findings] == ["not-compared"]
+    assert inspection.exit_code == (0 if others else 5)
+    assert inspection.not_compared == 1
+    head = "FINE" if others else "NOTHING COMPARED"
+    count = f"{others + 1} modules, 1 of them not compared, against {original}"
+    assert verdict(inspection) == f"{head}: {tmp_path}: {count}; 0 other tensors"
+    assert ('<span class="failed">' in inspection_to_html(inspection)) == (not others)
+
+
+def test_a_weight_without_codes_is_compared_or_counted(tmp_path: Path) -> None:
+    """A weight of a scheme of inputs alone passes through; one in a dense format is counted."""
+    inputs = preset_name_to_scheme("FP8").input_activations
+    weights = preset_name_to_scheme("W8A8").weights
+    for scheme, format_, ids, not_compared in (
+        (QuantizationScheme(("Linear",), None, inputs), "dense", ["tensor-differs"], 0),
+        (QuantizationScheme(("Linear",), weights), "dense", ["not-compared"], 1),
+    ):
+        config = quantization_config(scheme, format_, []) | {"quantization_status": "frozen"}
+        weight = dense_weight()
+        original = tmp_path / "dense.safetensors"
+        original.write_bytes(model({f"{MODULE}.weight": weight}))
+        weight[3, 4] = 7
+        scale = "weight_scale" if scheme.weights is not None else "input_scale"
+        shape = (384, 1) if scheme.weights is not None else (1,)
+        tensors = {"weight": weight, scale: np.ones(shape, weight.dtype)}
+        written(tmp_path, tensors, {"quantization_config": config})
+        inspection = inspect_checkpoint(tmp_path, original)
+        found = [f.id for f in inspection.findings if f.id != "format-unusual"]
+        assert found == ids
+        assert inspection.not_compared == not_compared
