@@ -86,7 +86,7 @@ def _print(name: str, verdicts: list[Verdict], out: Console) -> None:
     table.add_column("law", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("cases", justify="right")
-    table.add_column("outside of its domain")
+    table.add_column("not checked")
     for verdict in verdicts:
         style = _STYLES.get(verdict.verdict, "yellow")
         shown = f"[{style}]{verdict.verdict}[/{style}]"
@@ -115,8 +115,11 @@ def _summary(options: argparse.Namespace, found: Mapping[str, list[Verdict]], co
     parts = ", ".join(f"{count} {name}" for name, count in counts.items())
     cases = sum(verdict.cases for verdict in every)
     detail = f"{parts}; {cases:,} cases" if every else "the scheme quantizes nothing"
+    declined = sum(verdict.declined for verdict in every)
+    if declined:
+        detail += f", {declined:,} declined by the backend"
     if code == 5 and cases:
-        detail += ", none of them asked the backend"
+        detail += ", none of the cases asked the backend"
     return f"{head}: {options.scheme} on {options.backend}: {detail}; seed {options.seed}"
 
 

@@ -1,8 +1,10 @@
 """Laws checked on a backend: what holds, what does not, and the smallest witness."""
 
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -31,11 +33,12 @@ class Verdict:
         law: the law.
         verdict: ``"holds"``, ``"violated"`` or ``"not applicable"``.
         cases: how many samples were checked.
-        dtypes: names of the dtypes that are inside of the domain.
-        reasons: why the other dtypes are outside, by name.
+        dtypes: names of the dtypes that are inside of the domain, and that the backend answers.
+        reasons: why the other dtypes are outside, or what the backend lacks for them, by name.
         witness: the smallest sample found that breaks it.
         violation: how it does.
         asked: whether the backend answered anything; a law of the args alone asks it nothing.
+        declined: how many samples the backend declined.
     """
 
     law: Law
@@ -46,6 +49,7 @@ class Verdict:
     witness: Sample | None = None
     violation: Violation | None = None
     asked: bool = False
+    declined: int = 0
 
 
 def check_laws(
@@ -74,29 +78,35 @@ def check_law(
         cases: how many samples for each dtype.
 
     Returns:
-        The verdict. A backend that raises breaks the law; what it lacks makes it not applicable.
+        The verdict. A backend that raises breaks the law. A sample that it declines is passed by;
+        where it declines all of them, or lacks an operation, the law is not applicable.
     """
-    ask, tried = Ask(backend), 0
+    ask, tried, declined = Ask(backend), Counter[str](), 0
     outside = {dtype.name: law.outside_of(args, dtype) for dtype in law.dtypes}
     reasons = {name: reason for name, reason in outside.items() if reason}
-    inside = tuple(name for name in outside if name not in reasons)
-    for dtype in law.dtypes:
-        if dtype.name in reasons:
-            continue
-        for i in range(cases):
-            rng = np.random.default_rng(zlib.crc32(f"{law.name}:{dtype.name}:{seed}:{i}".encode()))
-            with np.errstate(all="ignore"):
-                sample = law.sample(rng, args, dtype)
-                try:
-                    found = violation_of(law, ask, sample)
-                except LackingError as error:
-                    return Verdict(law, NOT_APPLICABLE, tried, (), {"": str(error)})
-                tried += 1
-                if found is not None:
-                    small, how = _smallest(law, ask, sample, found)
-                    return Verdict(law, VIOLATED, tried, inside, reasons, small, how, asked=True)
-    said = HOLDS if tried else NOT_APPLICABLE
-    return Verdict(law, said, tried, inside, reasons, asked=ask.answered > 0)
+    inside = [dtype for dtype in law.dtypes if dtype.name not in reasons]
+    lacking: dict[str, str] = {}
+    broken: tuple[Sample, Violation] | None = None
+    for dtype, i in product(inside, range(cases)):
+        rng = np.random.default_rng(zlib.crc32(f"{law.name}:{dtype.name}:{seed}:{i}".encode()))
+        with np.errstate(all="ignore"):
+            sample = law.sample(rng, args, dtype)
+            try:
+                found = violation_of(law, ask, sample)
+            except LackingError as error:
+                lacking[dtype.name] = str(error)
+                declined += 1
+                continue
+            tried[dtype.name] += 1
+            if found is not None:
+                broken = _smallest(law, ask, sample, found)
+                break
+    reasons |= {name: why for name, why in lacking.items() if not tried[name]}
+    names = tuple(dtype.name for dtype in inside if dtype.name not in reasons)
+    said = VIOLATED if broken else HOLDS if tried else NOT_APPLICABLE
+    asked = broken is not None or ask.answered > 0
+    witness, how = broken or (None, None)
+    return Verdict(law, said, tried.total(), names, reasons, witness, how, asked, declined)
 
 
 def violation_of(law: Law, ask: Ask, sample: Sample) -> Violation | None:

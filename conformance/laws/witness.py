@@ -45,6 +45,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "inputs": verdict.law.inputs,
         "verdict": verdict.verdict,
         "cases": verdict.cases,
+        "declined": verdict.declined,
         "asked_backend": verdict.asked,
         "dtypes": list(verdict.dtypes),
         "outside": verdict.reasons,

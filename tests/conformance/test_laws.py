@@ -20,7 +20,7 @@ from qparity.conformance.cli import main
 from qparity.conformance.faults import FAULTS
 from qparity.conformance.laws import LAWS, check_law, law_tests
 from qparity.conformance.laws.law import everywhere
-from qparity.conformance.laws.witness import lines_of, reason_of
+from qparity.conformance.laws.witness import lines_of, reason_of, to_json
 from qparity.conformance.strategies import quantization_args
 from qparity.conformance.values import codes_of
 from qparity.reference import PRESET_SCHEMES, QuantizationArgs
@@ -32,7 +32,7 @@ PRESET_ARGS = sorted(
     {args for sides in PRESET_SCHEMES.values() for args in sides.values()}, key=str
 )
 
-F16, BF16, F32, _ = BY_NAME["rank"].dtypes
+F16, BF16, F32, F64 = BY_NAME["rank"].dtypes
 REFERENCE = load_backend("numpy")
 E4M3, UINT8 = np.dtype(ml_dtypes.float8_e4m3fn), np.dtype(np.uint8)
 
@@ -284,6 +284,31 @@ def test_what_a_backend_lacks_is_not_violated() -> None:
     )
 
 
+@pytest.mark.parametrize("declined", [(F16,), (F16, BF16, F64), (F32, F64)], ids=str)
+def test_what_a_backend_declines_is_passed_by(declined: tuple[np.dtype, ...]) -> None:
+    """A declined dtype is told and counted, and the law is checked in the others all the same."""
+
+    def quantize(x: Array, *a: Any, **k: Any) -> Array:  # noqa: ANN401 - as the reference's
+        if x.dtype in declined:
+            raise NotImplementedError(x.dtype.name)
+        return faulty(x, *a, **k)
+
+    law, names = BY_NAME["half_step"], [dtype.name for dtype in declined]
+    faulty = reference.quantize
+    verdict = check_law(law, INT8, backend(quantize=quantize), cases=3)
+    kept = tuple(dtype.name for dtype in law.dtypes if dtype not in declined)
+    assert (verdict.verdict, verdict.dtypes, verdict.cases) == ("holds", kept, 3 * len(kept))
+    assert list(verdict.reasons) == [dtype.name for dtype in law.dtypes if dtype in declined]
+    assert verdict.reasons[names[0]] == f"the backend declines quantize: {names[0]}"
+    assert verdict.declined == to_json(verdict)["declined"] == 3 * len(declined)
+
+    def zeros(*a: Any, **k: Any) -> Array:  # noqa: ANN401 - as the reference's
+        return np.zeros_like(reference.quantize(*a, **k))
+
+    faulty = zeros
+    assert check_law(law, INT8, backend(quantize=quantize), cases=3).verdict == "violated"
+
+
 def test_a_backend_that_raises_breaks_the_law() -> None:
     """An exception is a violation that names it, not an error of the judge."""
 
@@ -409,7 +434,7 @@ def test_a_law_that_asks_nothing_is_nothing_that_was_run(
     assert run("new_scheme:ARGS", "--backend", "no_operations", "--cases", "1") == 5
     out = capsys.readouterr().out
     assert "NOTHING WAS RUN: new_scheme:ARGS on no_operations: 1 holds" in out
-    assert "none of them asked the backend" in out
+    assert "declined by the backend, none of the cases asked the backend" in out
     asked = [check_law(BY_NAME[law], INT8, REFERENCE, cases=1).asked for law in ("config", "rank")]
     assert asked == [False, True]
 
