@@ -15,7 +15,7 @@ from .compare import Difference, find_difference
 from .deviations import DeclaredError, ways_of, without_declared
 from .guard import TooSlowError
 
-__all__ = ["Case", "DeclaredDifferenceError", "UnsupportedError", "run_case"]
+__all__ = ["Case", "DeclaredDifferenceError", "UnsupportedError", "message_of", "run_case"]
 
 Outputs = dict[str, Array]
 Backend = ModuleType | object
@@ -160,7 +160,7 @@ def _run(
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a backend raises is its answer
-        detail = f"raised {type(error).__name__}: {_message(error)}"
+        detail = f"raised {type(error).__name__}: {message_of(error)}"
         return expected, {}, Difference("", "raised", detail, (), total, total)
     finally:
         _restore(case.inputs, kept)
@@ -170,7 +170,8 @@ def _run(
     return expected, actual, _first_difference(expected, actual, total)
 
 
-def _message(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
+    """What an exception of a backend says, on one line."""
     try:
         return " ".join(str(error).split())
     except Exception:  # noqa: BLE001 - the message is the backend's code, too

@@ -10,12 +10,13 @@ from rich.table import Table
 
 from qparity.reference import QuantizationArgs
 
+from ..guard import CASE_TIMEOUT
 from ..laws.check import HOLDS, VIOLATED, Verdict, check_laws
 from ..laws.witness import lines_of, reason_of, to_json
 from ..scheme_file import SCHEME, load_schemes
 from .console import check_writable, console, write_json
 from .load import load
-from .verify import positive
+from .verify import positive, seconds
 
 _SIDES = ("weights", "input_activations", "output_activations")
 _EXIT_CODES = "exit codes: 0 all hold, 1 one is violated, 2 bad usage or input, 5 nothing was run"
@@ -40,6 +41,13 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
     parser.add_argument(
         "--cases", type=positive, default=8, metavar="N", help="of each law and dtype; default: 8"
     )
+    parser.add_argument(
+        "--case-timeout",
+        type=seconds,
+        default=CASE_TIMEOUT,
+        metavar="SECONDS",
+        help=f"a call that takes longer breaks the law; default: {CASE_TIMEOUT:g}",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the verdicts as JSON; - is stdout")
     parser.set_defaults(run=run)
 
@@ -50,7 +58,9 @@ def run(options: argparse.Namespace) -> int:
     named = _args_of(options.scheme)
     backend = load(options.backend)
     found = {
-        name: check_laws(args, backend, seed=options.seed, cases=options.cases)
+        name: check_laws(
+            args, backend, seed=options.seed, cases=options.cases, case_timeout=options.case_timeout
+        )
         for name, args in named.items()
     }
     out = console(sys.stderr if options.json == "-" else sys.stdout)

@@ -10,6 +10,8 @@ import numpy as np
 
 from qparity.reference import QuantizationArgs
 
+from ..case import message_of
+from ..guard import CASE_TIMEOUT, TooSlowError, guarded
 from .ask import Ask, LackingError
 from .codes import CODES
 from .exact import EXACT
@@ -59,13 +61,23 @@ def check_laws(
     laws: Sequence[Law] = LAWS,
     seed: int = 0,
     cases: int = 8,
+    case_timeout: float | None = CASE_TIMEOUT,
 ) -> list[Verdict]:
     """Check every law; see ``check_law``."""
-    return [check_law(law, args, backend, seed=seed, cases=cases) for law in laws]
+    return [
+        check_law(law, args, backend, seed=seed, cases=cases, case_timeout=case_timeout)
+        for law in laws
+    ]
 
 
 def check_law(
-    law: Law, args: QuantizationArgs, backend: object, *, seed: int = 0, cases: int = 8
+    law: Law,
+    args: QuantizationArgs,
+    backend: object,
+    *,
+    seed: int = 0,
+    cases: int = 8,
+    case_timeout: float | None = CASE_TIMEOUT,
 ) -> Verdict:
     """Check one law on samples of every dtype inside of its domain.
 
@@ -76,12 +88,14 @@ def check_law(
             ``qparity.reference``; no other one is asked.
         seed: the same seed gives the same samples.
         cases: how many samples for each dtype.
+        case_timeout: seconds that a call of the backend may take; None: any time.
 
     Returns:
-        The verdict. A backend that raises breaks the law. A sample that it declines is passed by;
-        where it declines all of them, or lacks an operation, the law is not applicable.
+        The verdict. A backend that raises (``SystemExit`` too) or is too slow breaks the law. A
+        sample that it declines is passed by; where it declines all of them, or lacks an operation,
+        the law is not applicable.
     """
-    ask, tried, declined = Ask(backend), Counter[str](), 0
+    ask, tried, declined = Ask(guarded(backend, case_timeout)), Counter[str](), 0
     outside = {dtype.name: law.outside_of(args, dtype) for dtype in law.dtypes}
     reasons = {name: reason for name, reason in outside.items() if reason}
     inside = [dtype for dtype in law.dtypes if dtype.name not in reasons]
@@ -110,21 +124,23 @@ def check_law(
 
 
 def violation_of(law: Law, ask: Ask, sample: Sample) -> Violation | None:
-    """How a sample breaks a law, if it does; a backend that raises breaks it.
+    """How a sample breaks a law, if it does; a backend that raises or is too slow breaks it.
 
     Raises:
         LackingError: if the backend lacks what the law needs.
     """
     try:
         return law.check(ask, sample)
-    except LackingError:
+    except (LackingError, KeyboardInterrupt):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a backend raises is its answer
-        message = " ".join(str(error).split())
-        return Violation(f"raised {type(error).__name__}: {message}", raised=True)
+    except TooSlowError as error:
+        return Violation(str(error), raised=True, slow=True)
+    except BaseException as error:  # noqa: BLE001 - whatever a backend raises is its answer
+        return Violation(f"raised {type(error).__name__}: {message_of(error)}", raised=True)
 
 
 def _smallest(law: Law, ask: Ask, sample: Sample, found: Violation) -> tuple[Sample, Violation]:
+    """The smallest sample found that breaks a law alike; of a call that is slow, the first."""
     kept = [found]
 
     def breaks(candidate: Sample) -> bool:
@@ -137,4 +153,4 @@ def _smallest(law: Law, ask: Ask, sample: Sample, found: Violation) -> tuple[Sam
         kept.append(violation)
         return True
 
-    return shrink(sample, breaks), kept[-1]
+    return sample if found.slow else shrink(sample, breaks), kept[-1]

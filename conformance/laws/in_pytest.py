@@ -1,11 +1,13 @@
 """The laws as test functions of anybody's own tests."""
 
 from collections.abc import Callable
+from functools import partial
 
 from qparity.backends import load_backend
 from qparity.reference import QuantizationArgs
 
-from .check import LAWS, NOT_APPLICABLE, VIOLATED, check_law
+from ..guard import CASE_TIMEOUT
+from .check import LAWS, NOT_APPLICABLE, VIOLATED, Verdict, check_law
 from .law import Law
 from .witness import lines_of, reason_of
 
@@ -13,7 +15,12 @@ __all__ = ["law_tests"]
 
 
 def law_tests(
-    args: QuantizationArgs, backend: object = "numpy", *, seed: int = 0, cases: int = 8
+    args: QuantizationArgs,
+    backend: object = "numpy",
+    *,
+    seed: int = 0,
+    cases: int = 8,
+    case_timeout: float | None = CASE_TIMEOUT,
 ) -> dict[str, Callable[[], None]]:
     """One test function for each law that has these args in its domain, by name.
 
@@ -22,6 +29,7 @@ def law_tests(
         backend: its name, or the module or object itself; the reference by default.
         seed: the same seed gives the same samples.
         cases: how many samples for each dtype.
+        case_timeout: seconds that a call of the backend may take; None: any time.
 
     Returns:
         ``{"test_scale_positive": function, ...}``, for ``globals().update(law_tests(ARGS))``. A
@@ -35,15 +43,16 @@ def law_tests(
     if not isinstance(args, QuantizationArgs):
         raise TypeError(f"args: {args!r} is not allowed; allowed: QuantizationArgs")
     judged = load_backend(backend) if isinstance(backend, str) else backend
+    check = partial(
+        check_law, args=args, backend=judged, seed=seed, cases=cases, case_timeout=case_timeout
+    )
     inside = [law for law in LAWS if any(not law.outside_of(args, dtype) for dtype in law.dtypes)]
-    return {f"test_{law.name}": _test(law, args, judged, seed, cases) for law in inside}
+    return {f"test_{law.name}": _test(law, check) for law in inside}
 
 
-def _test(
-    law: Law, args: QuantizationArgs, backend: object, seed: int, cases: int
-) -> Callable[[], None]:
+def _test(law: Law, check: Callable[[Law], Verdict]) -> Callable[[], None]:
     def test() -> None:
-        verdict = check_law(law, args, backend, seed=seed, cases=cases)
+        verdict = check(law)
         if verdict.verdict == NOT_APPLICABLE:
             import pytest
 

@@ -60,11 +60,13 @@ class Violation:
         detail: one line.
         numbers: what was found, by name; shown with bits.
         raised: whether the backend raised.
+        slow: whether it took too long.
     """
 
     detail: str
     numbers: Mapping[str, Array] = field(default_factory=dict)
     raised: bool = False
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from qparity.conformance.laws.witness import lines_of, reason_of, to_json
 from qparity.conformance.strategies import quantization_args
 from qparity.conformance.values import codes_of
 from qparity.reference import PRESET_SCHEMES, QuantizationArgs
+from tests.conformance import hostile
 from tests.conformance.planted import backend, lacking, spoiled
 
 Array = npt.NDArray[Any]
@@ -318,6 +319,30 @@ def test_a_backend_that_raises_breaks_the_law() -> None:
     verdict = check_law(BY_NAME["monotone"], FP8, backend(quantize=quantize))
     assert verdict.violation is not None
     assert verdict.violation.detail == "raised RuntimeError: of 4 inputs"
+
+
+@pytest.mark.parametrize("name", ["exits", "sleeps"])
+def test_a_backend_cannot_end_or_hold_up_the_laws(name: str) -> None:
+    """An exit is a violation that names it, and so is a call that takes too long."""
+    bad = hostile.backend(name, "quantize")
+    verdict = check_law(BY_NAME["monotone"], FP8, bad, case_timeout=0.1)
+    assert verdict.violation is not None
+    says = {"exits": "raised SystemExit: 3", "sleeps": "took longer than 0.1 s"}[name]
+    assert verdict.violation.detail == says
+    with pytest.raises(AssertionError, match=says):
+        law_tests(FP8, bad, case_timeout=0.1)["test_monotone"]()
+
+
+@pytest.mark.usefixtures("new_scheme")
+def test_the_command_outlives_a_backend_that_exits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 1 and a witness, not the code that the backend exits with."""
+    exits = hostile.backend("exits", "quantize")
+    monkeypatch.setattr(sys.modules["new_scheme"], "exits", exits, raising=False)
+    options = ("--backend", "new_scheme:exits", "--cases", "1", "--case-timeout", "5")
+    assert run("new_scheme:ARGS", *options) == 1
+    assert "found: raised SystemExit: 3" in capsys.readouterr().out
 
 
 def test_law_tests_are_those_of_the_domain() -> None:
