@@ -1,30 +1,28 @@
 """A backend that cannot hold the judge up, nor change how it rounds: a limit for each call."""
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .float_mode import changed_mode, restore_mode
 
 __all__ = [
-    "CASE_TIMEOUT",
-    "ChangedModeError",
-    "TooSlowError",
-    "guarded",
-    "load_guarded",
-    "time_limit",
+    *("CASE_TIMEOUT", "ChangedModeError", "TooSlowError"),
+    *("guarded", "load_guarded", "staying", "time_limit"),
     "unguarded",
 ]
 
 CASE_TIMEOUT = 20.0
 _AGAIN = 1.0
 NEVER = float("inf")
+_LEAVE = os._exit
 
 
 class TooSlowError(Exception):
@@ -55,7 +53,7 @@ class Guarded:
         @wraps(value)
         def call(*args: object, **kwargs: object) -> object:
             try:
-                with np.errstate(), self._noted(), time_limit(self.seconds):
+                with np.errstate(), self._noted(), staying(), time_limit(self.seconds):
                     return value(*args, **kwargs)
             finally:
                 _check_mode(name)
@@ -85,8 +83,9 @@ def guarded(backend: object, seconds: float | None, deadline: Any = None) -> Gua
         deadline: a number shared with a process that ends this one if a call cannot be stopped.
 
     Returns:
-        An object with all that the backend has. What a call does to ``np.seterr`` is undone; one
-        that leaves this thread rounding otherwise raises ``ChangedModeError``.
+        An object with all that the backend has. What a call does to ``np.seterr`` is undone, and
+        it does not end the process by ``os._exit``; see ``staying``. One that leaves this thread
+        rounding otherwise raises ``ChangedModeError``.
     """
     return Guarded(backend, seconds, deadline)
 
@@ -110,6 +109,29 @@ def _ring(*_: object) -> None:
 def unguarded(backend: object) -> object:
     """The backend itself."""
     return backend.backend if isinstance(backend, Guarded) else backend
+
+
+@contextmanager
+def staying() -> Iterator[None]:
+    """In the body ``os._exit`` raises ``SystemExit``; in a process forked there it ends that one.
+
+    What ends a process outside of Python is not held up.
+    """
+    if os._exit is not _LEAVE:
+        yield
+        return
+    process = os.getpid()
+
+    def stay(status: int) -> NoReturn:
+        if os.getpid() != process:
+            _LEAVE(status)
+        raise SystemExit(f"os._exit({status})")
+
+    os._exit = stay
+    try:
+        yield
+    finally:
+        os._exit = _LEAVE
 
 
 @contextmanager

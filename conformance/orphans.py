@@ -13,8 +13,10 @@ def leave_with_parent() -> None:
     if parent is None:
         return
 
+    leave = os._exit
+
     def wait() -> None:
         parent.join()
-        os._exit(1)
+        leave(1)
 
     Thread(target=wait, daemon=True).start()

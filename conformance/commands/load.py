@@ -4,6 +4,8 @@ import sys
 
 from qparity.backends import load_backend
 
+from ..guard import staying
+
 
 def load(name: str) -> object:
     """The backend of a name; a module is found in the current folder, too.
@@ -14,7 +16,8 @@ def load(name: str) -> object:
     if "" not in sys.path:
         sys.path.append("")
     try:
-        return load_backend(name)
+        with staying():
+            return load_backend(name)
     except (Exception, SystemExit) as error:
         if str(error).startswith("backend: "):
             raise

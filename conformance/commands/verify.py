@@ -76,7 +76,10 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse has no public type fo
         help=f"a call that takes longer differs; default: {CASE_TIMEOUT:g}",
     )
     parser.add_argument(
-        "--isolate", action="store_true", help="survive a backend that ends its process"
+        "--isolate",
+        action="store_true",
+        help="survive a backend whose process dies; else, with one job, C that ends it ends the "
+        "command, with an exit code of its own",
     )
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument(

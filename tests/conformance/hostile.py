@@ -42,8 +42,13 @@ def crashes(*_: object, **__: object) -> None:
 
 
 def leaves(*_: object, **__: object) -> None:
-    """Ends the process without a word."""
-    os._exit(7)
+    """Ends the process without a word, past Python."""
+    ctypes.CDLL(None)._exit(7)
+
+
+def leaves_python(*_: object, **__: object) -> None:
+    """Ends the process without a word, as if all were well."""
+    os._exit(0)
 
 
 def prints(*a: Any, **k: Any) -> Any:  # noqa: ANN401 - as the reference's

@@ -310,6 +310,55 @@ def test_without_isolation_a_crash_is_told() -> None:
         report_of(load(), isolate=True)
 
 
+LEAVING = """
+import os
+from tests.conformance.hostile import leaves_python
+from qparity.backends.numpy_backend import *
+calculate_qparams = quantize = leaves_python
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "code", "says"),
+    [
+        (("verify", "mine", "--op", "quantize", "--jobs", "1"), LEAVING, 1, "DIFFERENT: mine"),
+        (("verify", "mine", "--op", "quantize", "--jobs", "2"), LEAVING, 1, "DIFFERENT: mine"),
+        (("laws", "--cases", "1", "W8A8", "--backend", "mine"), LEAVING, 1, "VIOLATED: W8A8"),
+        (("explain", "W8A8", "1", "--diff", "mine"), LEAVING, 1, "raised SystemExit: os._exit(0)"),
+        (("verify", "mine"), "import os\nos._exit(0)\n", 2, "raised SystemExit when imported"),
+    ],
+)
+def test_a_backend_does_not_choose_the_exit_code(
+    command: tuple[str, ...], module: str, code: int, says: str, tmp_path: Path
+) -> None:
+    """A backend that ends its process by ``os._exit(0)`` differs, in whatever command."""
+    (tmp_path / "mine.py").write_text(module)
+    options = ("--level", "smoke", "--scheme", "W8A8") if command[0] == "verify" else ()
+    run = subprocess.run(
+        [sys.executable, "-m", "qparity.conformance", *command, *options],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, says in run.stdout + run.stderr) == (code, True), run
+
+
+def test_a_forked_process_ends_as_ever() -> None:
+    """A process that a backend forks, and ends by ``os._exit``, is ended with its code."""
+
+    def forks() -> int:
+        child = os.fork()
+        if not child:
+            os._exit(5)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    before = os._exit
+    assert guarded(SimpleNamespace(forks=forks), 20).forks() == 5
+    assert os._exit is before
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "soon", "inf", ""])
 def test_a_limit_is_a_number_above_0(value: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A limit that is none is bad usage."""
