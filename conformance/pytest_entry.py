@@ -1,9 +1,10 @@
 """The checks as test functions, for a backend's own test suite."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -53,9 +54,10 @@ def conformance_tests(
         case_timeout: seconds that a call of the backend may take; None: any time.
 
     Returns:
-        Test functions such as ``test_quantize_int8_float32``. The backend is loaded by the first
-        that runs; one fails with the counterexample, and is skipped where the backend has no such
-        operation. They are independent of each other, so they may run in any order and process.
+        Test functions such as ``test_quantize_int8_float32``, numbered where two would have one
+        name. The backend is loaded by the first that runs; one fails with the counterexample, and
+        is skipped where the backend has no such operation. They are independent of each other, so
+        they may run in any order and process.
 
     Raises:
         OSError: if ``known`` or a witness cannot be read.
@@ -85,14 +87,20 @@ def conformance_tests(
         "test_subnormals": lambda: _judge(probe_subnormals(), name),
     }
     for task in tasks:
-        slug = re.sub(r"\W+", "_", f"test_{task.op}_{task.check}")
-        tests[slug] = _test(task, loaded, name)
+        tests[_free_name(task, tests)] = _test(task, loaded, name)
     if known is not None:
         witnesses = witness_tasks(entries)
         tests["test_known_failures"] = lambda: _judge_known(
             entries, witnesses, tasks, loaded(), whole=whole
         )
     return tests
+
+
+def _free_name(task: Task, taken: Container[str]) -> str:
+    """The name of a test; a number tells those of checks whose names differ in signs alone."""
+    slug = re.sub(r"\W+", "_", f"test_{task.op}_{task.check}")
+    numbered = (f"{slug}_{i}" for i in count(2))
+    return next(name for name in chain([slug], numbered) if name not in taken)
 
 
 def _test(task: Task, loaded: Callable[[], object], name: str) -> Test:

@@ -31,6 +31,17 @@ def test_there_is_a_test_for_every_check() -> None:
     assert all(test.__doc__ for name, test in tests.items() if name.count("_") > 1)
 
 
+def test_names_that_differ_in_signs_are_numbered() -> None:
+    """Schemes whose names give the same names of tests have tests of their own, all of them."""
+    int8, fp8 = (preset_name_to_scheme(name) for name in ("W8A8", "FP8"))
+    schemes = {"a-b": int8, "a_b": fp8, "a b": int8, "a_b 2": fp8}
+    tests = conformance_tests("numpy", operations=("quantize",), schemes=schemes)
+    planned = plan("quick", ("quantize",), schemes, None)
+    docs = [test.__doc__ for name, test in tests.items() if name.startswith("test_quantize")]
+    assert docs == [f"quantize of {c.name} returns the bits of the reference." for c, _ in planned]
+    assert all(name.isidentifier() for name in tests)
+
+
 def test_an_equal_backend_passes() -> None:
     """Every test of an equal backend returns."""
     for test in conformance_tests(planted.backend(), level="smoke", operations=FEW).values():
