@@ -4,11 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from qparity import reference
 from qparity.conformance import conformance_tests
 from qparity.conformance.case_file import load_case, save_case
 from qparity.conformance.known import known_to_toml
@@ -176,24 +179,30 @@ def pack_to_int32(value, num_bits, packed_dim=1):
 """
 
 
-def test_many_workers_find_the_same(tmp_path: Path) -> None:
-    """Under ``pytest -n 2`` the wrong check fails with its counterexample; the others pass."""
-    (tmp_path / "my_quant.py").write_text(MINE)
+def suite_of(
+    module: str, options: Mapping[str, object], folder: Path, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """A module of a backend's author, under pytest in a process of its own."""
+    (folder / "my_quant.py").write_text(module)
     lines = [
         "from qparity.conformance import conformance_tests",
-        f"options = {{'level': 'smoke', 'operations': {FEW!r}}}",
-        "globals().update(conformance_tests('my_quant', **options))",
+        f"globals().update(conformance_tests('my_quant', **{options!r}))",
     ]
-    (tmp_path / "test_mine.py").write_text("\n".join(lines))
-    options = ["-q", "-n", "2", "-W", "error", "-p", "no:cacheprovider"]
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", *options],
-        cwd=tmp_path,
-        env={"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "PATH": ""},
+    (folder / "test_mine.py").write_text("\n".join(lines))
+    settings = ["-q", "-W", "error", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *settings],
+        cwd=folder,
+        env={"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}", "PATH": ""},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_many_workers_find_the_same(tmp_path: Path) -> None:
+    """Under ``pytest -n 2`` the wrong check fails with its counterexample; the others pass."""
+    run = suite_of(MINE, {"level": "smoke", "operations": FEW}, tmp_path, "-n", "2")
     assert run.returncode == 1, run.stdout + run.stderr
     assert "1 failed, 8 passed" in run.stdout
     assert "FAIL pack_to_int32 int4" in run.stdout
@@ -201,3 +210,30 @@ def test_many_workers_find_the_same(tmp_path: Path) -> None:
     case = re.search(r"replay: qparity replay (\S+) --backend my_quant", run.stdout)
     assert case is not None
     assert load_case(tmp_path / case[1]).op == "pack_to_int32"
+
+
+FLUSHING = """
+from qparity.backends.numpy_backend import *
+import torch
+
+torch.set_flush_denormal(True)
+"""
+
+
+def test_a_backend_that_flushes_when_it_is_loaded_is_found(tmp_path: Path) -> None:
+    """Subnormals are looked at with the backend loaded, whichever test is the first to run."""
+    run = suite_of(FLUSHING, {"operations": FEW}, tmp_path, "-k", "subnormals")
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "numpy flushes subnormals to zero in this thread" in run.stdout
+
+
+def test_a_backend_that_flushes_is_found() -> None:
+    """A backend that flushes subnormals to zero fails its test; one that has none passes."""
+
+    def flushed(*a: Any, **k: Any) -> Any:  # noqa: ANN401 - as the reference's
+        values = reference.dequantize(*a, **k)
+        return np.where(np.abs(values) < np.finfo(np.float32).tiny, np.float32(0), values)
+
+    with pytest.raises(pytest.fail.Exception, match="the backend flushes subnormals to zero"):
+        conformance_tests(planted.backend(dequantize=flushed))["test_subnormals"]()
+    conformance_tests(planted.lacking("dequantize"))["test_subnormals"]()
