@@ -12,7 +12,7 @@ import numpy as np
 from qparity.backends import load_backend
 from qparity.reference import QuantizationScheme
 
-from .guard import CASE_TIMEOUT, guarded
+from .guard import CASE_TIMEOUT, guarded, staying
 from .known import load_known, selected, unmatched
 from .known_failure import KnownFailure
 from .operations import public_operations
@@ -72,7 +72,8 @@ def conformance_tests(
 
     @lru_cache(maxsize=1)
     def loaded() -> object:
-        found = load_backend(backend) if isinstance(backend, str) else backend
+        with staying():
+            found = load_backend(backend) if isinstance(backend, str) else backend
         return guarded(found, case_timeout)
 
     entries = () if known is None else selected(load_known(Path(known)), operations)

@@ -237,3 +237,10 @@ def test_a_backend_that_flushes_is_found() -> None:
     with pytest.raises(pytest.fail.Exception, match="the backend flushes subnormals to zero"):
         conformance_tests(planted.backend(dequantize=flushed))["test_subnormals"]()
     conformance_tests(planted.lacking("dequantize"))["test_subnormals"]()
+
+
+def test_a_backend_that_ends_pytest_fails(tmp_path: Path) -> None:
+    """A backend that ends its process when it is imported fails every test, and ends nothing."""
+    run = suite_of("import os\nos._exit(0)\n", {"operations": ["calculate_range"]}, tmp_path)
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "SystemExit: os._exit(0)" in run.stdout
