@@ -22,11 +22,17 @@ from .report import failure_lines
 from .run import CASES_FOLDER
 from .sweeps import chosen_sweeps, prove
 from .tasks import Task, check_tasks, witness_tasks
+from .verdict import VERDICTS
 from .verify import LEVELS, plan
 
 __all__ = ["conformance_tests"]
 
 Test = Callable[[], None]
+_LAWS = (
+    "Every bit pattern crosses to the backend's arrays and back unchanged.",
+    "Subnormals are not flushed to zero.",
+    "The backend answers one of the checks at least.",
+)
 
 
 def conformance_tests(
@@ -56,8 +62,9 @@ def conformance_tests(
     Returns:
         Test functions such as ``test_quantize_int8_float32``, numbered where two would have one
         name. The backend is loaded by the first that runs; one fails with the counterexample, and
-        is skipped where the backend has no such operation. They are independent of each other, so
-        they may run in any order and process.
+        is skipped where the backend has no such operation; ``test_something_is_compared`` fails
+        where all of them are skipped, as ``qparity verify`` exits with 5. They are independent of
+        each other, so they may run in any order and process.
 
     Raises:
         OSError: if ``known`` or a witness cannot be read.
@@ -86,7 +93,10 @@ def conformance_tests(
     tests: dict[str, Test] = {
         "test_bridge": lambda: _judge(probe_bridge(loaded()), name),
         "test_subnormals": lambda: _judge_subnormals(loaded(), name, entries),
+        "test_something_is_compared": lambda: _judge_any(tasks, loaded(), name),
     }
+    for test, law in zip(tests.values(), _LAWS, strict=True):
+        test.__doc__ = law
     for task in tasks:
         tests[_free_name(task, tests)] = _test(task, loaded, name)
     if known is not None:
@@ -118,6 +128,20 @@ def _judge_subnormals(backend: object, name: str, known: Sequence[KnownFailure])
     kept = probe_backend_subnormals(backend, known)
     if kept.status != "UNSUPPORTED":
         _judge(kept, name)
+
+
+def _judge_any(checks: Sequence[Task], backend: object, name: str) -> None:
+    """The backend answers a check; they are run until one is answered."""
+    import pytest
+
+    reasons: dict[str, str] = {}
+    for task in checks:
+        outcome = task.run(backend)
+        if outcome.status != "UNSUPPORTED":
+            return
+        reasons[outcome.op] = f"{outcome.op}: {outcome.detail}"
+    why = [f"  {reason}" for reason in reasons.values()] or ["  no check was planned"]
+    pytest.fail("\n".join([f"{VERDICTS[5]}: {name}", *why]), pytrace=False)
 
 
 def _judge_known(

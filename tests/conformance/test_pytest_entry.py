@@ -16,7 +16,7 @@ from qparity.conformance import conformance_tests
 from qparity.conformance.case_file import load_case, save_case
 from qparity.conformance.known import known_to_toml
 from qparity.conformance.known_failure import KnownFailure
-from qparity.conformance.verify import plan
+from qparity.conformance.verify import plan, verify
 from qparity.reference import preset_name_to_scheme
 from tests.conformance import hostile, planted
 
@@ -28,10 +28,10 @@ def test_there_is_a_test_for_every_check() -> None:
     """Names are valid, unique, and say operation, format and dtype; each has a docstring."""
     tests = conformance_tests("numpy")
     checks = plan("quick", (), None, None)
-    assert len(tests) == len(checks) + 2
+    assert len(tests) == len(checks) + 3
     assert {"test_bridge", "test_quantize_int8_float32", "test_pack_to_int32_int3"} <= set(tests)
     assert all(name.isidentifier() and name.startswith("test_") for name in tests)
-    assert all(test.__doc__ for name, test in tests.items() if name.count("_") > 1)
+    assert all(test.__doc__ for test in tests.values())
 
 
 def test_names_that_differ_in_signs_are_numbered() -> None:
@@ -70,6 +70,27 @@ def test_what_is_missing_is_skipped() -> None:
         tests["test_pack_to_int32_int4"]()
 
 
+def test_nothing_compared_fails() -> None:
+    """Where every check is skipped, or none is planned, one test fails and says why."""
+
+    def declines(*_: object, **__: object) -> None:
+        raise NotImplementedError("not yet")
+
+    int8 = {"W8A8": preset_name_to_scheme("W8A8")}
+    for backend, options, why in (
+        (planted.lacking("quantize"), {"operations": ("quantize",)}, "no function quantize"),
+        (planted.backend(quantize=declines), {"operations": ("quantize",)}, "not yet"),
+        (planted.backend(), {"schemes": {}}, "no check was planned"),
+    ):
+        tests = conformance_tests(backend, **{"schemes": int8} | options)
+        with pytest.raises(pytest.fail.Exception, match=rf"^NOTHING WAS RUN: .*\n.*{why}"):
+            tests["test_something_is_compared"]()
+        report = verify(backend, name="mine", **{"schemes": int8} | options)
+        assert report.exit_code == 5
+    lacking = conformance_tests(planted.lacking("pack_to_int32"), operations=FEW)
+    lacking["test_something_is_compared"]()
+
+
 def test_an_unknown_level_or_operation_is_refused_at_once() -> None:
     """Mistakes are found when the file is imported, not as tests that do not run."""
     with pytest.raises(ValueError, match="quantise"):
@@ -96,7 +117,7 @@ def test_a_few_lines_are_a_test_file(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "6 passed" in run.stdout
+    assert "7 passed" in run.stdout
 
 
 def known_file(folder: Path, check: str = "*") -> Path:
@@ -204,7 +225,7 @@ def test_many_workers_find_the_same(tmp_path: Path) -> None:
     """Under ``pytest -n 2`` the wrong check fails with its counterexample; the others pass."""
     run = suite_of(MINE, {"level": "smoke", "operations": FEW}, tmp_path, "-n", "2")
     assert run.returncode == 1, run.stdout + run.stderr
-    assert "1 failed, 8 passed" in run.stdout
+    assert "1 failed, 9 passed" in run.stdout
     assert "FAIL pack_to_int32 int4" in run.stdout
     assert "Traceback" not in run.stdout
     case = re.search(r"replay: qparity replay (\S+) --backend my_quant", run.stdout)
