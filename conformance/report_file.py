@@ -1,11 +1,12 @@
 """JSON reports, read back: what JUnit and HTML are made from."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .verdict import FAILURES, STATUSES
+from .verdict import FAILURES, STATUSES, exit_code_of
 
 __all__ = ["dtype_of", "failure_text", "is_failure", "load_report", "verdicts_of"]
 
@@ -21,7 +22,8 @@ def load_report(path: Path) -> Json:
 
     Raises:
         OSError: if the file cannot be read.
-        ValueError: if it holds no report; the message names the field.
+        ValueError: if it holds no report, a check that passed without a case, or a summary that is
+            not of its checks; the message names the field.
     """
     try:
         data = json.loads(path.read_text())
@@ -37,6 +39,8 @@ def load_report(path: Path) -> Json:
         if check["status"] not in STATUSES:
             status = check["status"]
             raise ValueError(f"{path}: checks[{i}]: status: {status!r}; allowed: {list(STATUSES)}")
+        _require_cases(f"{path}: checks[{i}]", check)
+    _require_sums(f"{path}: summary", data)
     return data
 
 
@@ -84,6 +88,26 @@ def _diagnosis(diagnosis: object, told: str) -> Iterable[str]:
 
 def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
+
+
+def _require_cases(where: str, check: Json) -> None:
+    """What passes has compared something."""
+    cases = check.get("cases")
+    if check["status"] in ("PASS", "KNOWN") and (type(cases) is not int or cases < 1):
+        raise ValueError(f"{where}: cases: {cases!r} of a {check['status']}; allowed: 1 or more")
+
+
+def _require_sums(where: str, report: Json) -> None:
+    """What the summary says of the statuses, as far as it says it, is what the checks come to."""
+    verdicts = verdicts_of(report)
+    statuses = Counter(status for _, status in verdicts)
+    sums = {status: statuses[status] for status in STATUSES} | {"exit_code": exit_code_of(verdicts)}
+    for name, expected in sums.items():
+        said = report["summary"].get(name, expected)
+        if said != expected:
+            raise ValueError(
+                f"{where}: {name}: {said!r}; allowed: {expected}, which the checks come to"
+            )
 
 
 def _require(where: str, data: Json, fields: Mapping[str, Any]) -> None:

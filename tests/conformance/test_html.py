@@ -217,6 +217,29 @@ def test_reports_are_merged_by_the_command(broken: dict[str, Any], tmp_path: Pat
         (json.dumps(report() | {"checks": [1]}), r"checks\[0\]: not an object"),
         (json.dumps(report({"op": "a", "check": "b"})), r"checks\[0\]: status: missing"),
         (json.dumps(report(check("GREAT"))), r"checks\[0\]: status: 'GREAT'; allowed: "),
+        *(
+            (
+                json.dumps(report(check("PASS", cases=cases))),
+                rf"checks\[0\]: cases: {cases!r} of a P",
+            )
+            for cases in (0, -1, None, "9", True)
+        ),
+        (
+            json.dumps(report(check("KNOWN", cases=0))),
+            r"checks\[0\]: cases: 0 of a KNOWN; allowed: 1",
+        ),
+        *(
+            (
+                json.dumps(report(check("PASS")) | {"summary": {"PASS": 1} | said}),
+                f"summary: {text}, which the checks come to",
+            )
+            for said, text in (
+                ({"exit_code": 1}, "exit_code: 1; allowed: 0"),
+                ({"exit_code": None}, "exit_code: None; allowed: 0"),
+                ({"FAIL": 3}, "FAIL: 3; allowed: 0"),
+                ({"PASS": 2}, "PASS: 2; allowed: 1"),
+            )
+        ),
     ],
 )
 def test_what_is_no_report_is_named(text: str, message: str, tmp_path: Path) -> None:
@@ -225,3 +248,11 @@ def test_what_is_no_report_is_named(text: str, message: str, tmp_path: Path) -> 
     path.write_text(text)
     with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: {message}"):
         load_report(path)
+
+
+def test_a_summary_of_its_checks_is_read(broken: dict[str, Any], tmp_path: Path) -> None:
+    """What ``verify`` writes is read back, and so is a report whose summary says less."""
+    path = tmp_path / "a.json"
+    for written in (broken, broken | {"summary": {}}, report(check("PASS"))):
+        path.write_text(json.dumps(written))
+        assert load_report(path) == json.loads(json.dumps(written))

@@ -42,6 +42,7 @@ ATTRIBUTES = {
 def check(status: str, detail: str = "", **more: object) -> dict[str, Any]:
     """A check of a report, without a counterexample."""
     names = {"op": "quantize", "check": f"int8 {status}", "status": status, "detail": detail}
+    names |= {"cases": int(status in ("PASS", "KNOWN", "FAIL"))}
     return names | {"counterexample": None, "diagnosis": None} | more
 
 
