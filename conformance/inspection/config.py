@@ -54,8 +54,8 @@ class Config:
     findings: list[Finding] = field(default_factory=list)
 
 
-def read_config(content: Mapping[str, Any] | None, where: str) -> Config | None:
-    """Read the config of a checkpoint; None if it says nothing of a quantization.
+def read_config(content: Mapping[str, Any] | None, where: str) -> Config:
+    """Read the config of a checkpoint; without schemes if it says nothing of a quantization.
 
     Args:
         content: of ``config.json``; None: there is none.
@@ -68,7 +68,7 @@ def read_config(content: Mapping[str, Any] | None, where: str) -> Config | None:
         raise ValueError(f"{where}: no config.json beside the tensors; allowed: one")
     data = content.get("quantization_config", content.get("compression_config"))
     if data is None:
-        return None
+        return Config()
     if not isinstance(data, Mapping):
         raise ValueError(f"{where}: quantization_config is no object; allowed: a JSON object")
     groups = data.get("config_groups")

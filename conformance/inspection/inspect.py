@@ -97,8 +97,6 @@ def inspect_checkpoint(
     dense = None if against is None else _opened(against, scheduler)
     result = Inspection(str(path), None if against is None else str(against), environment())
     config = read_config(checkpoint.config, str(path))
-    if config is None:
-        return result
     planned = make_plan(checkpoint, config, dense)
     result.findings = [*config.findings, *planned.findings, *_kv_cache(planned, config)]
     result.others = len(planned.others)

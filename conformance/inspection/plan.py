@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from qparity.reference import QuantizationScheme
 
 from ..checkpoint import Checkpoint, Entry
@@ -30,6 +32,8 @@ _OF_QUANTIZATION = re.compile(
 _CODES = ("I8", "U8", "I32", "I64", "F8_E4M3", "F8_E5M2", "F4", "F8_E4M3FNUZ", "F8_E5M2FNUZ")
 _KV = ("k_scale", "v_scale", "q_scale", "k_zero_point", "v_zero_point", "q_zero_point")
 _SECONDS_TO_MATCH = 60.0
+_OF_MX = [("mxfp4-pack-quantized", "U8"), ("mxfp6-pack-quantized", "U8")]
+_MX_GROUP, _UINT8 = 32, np.dtype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ def make_plan(checkpoint: Checkpoint, config: Config, dense: Checkpoint | None) 
             _match(planned, modules, config, dense)
     except TooSlowError as error:
         raise ValueError(f"config.json: its expressions match too slowly: {error}") from error
+    _read_old_mx(planned)
     planned.plans = _with_required(planned.plans)
     for surplus in checkpoint.surplus:
         shard, _, name = surplus.partition(": ")
@@ -195,6 +200,21 @@ def _place(
     original = dense.entry(name) if dense is not None and name in dense.entries else None
     facts = (config.formats[group], entries, original, config.dtype, dense is not None)
     planned.plans.append(Plan(module, group, scheme, *facts))
+
+
+def _read_old_mx(planned: Planned) -> None:
+    """Codes of MX scales whose config is older than ``scale_dtype`` are read as MX, with a note."""
+    for i, plan in enumerate(planned.plans):
+        args, scale = plan.scheme.weights, plan.entries.get("weight_scale")
+        if args is None or scale is None or (plan.format, scale.dtype) not in _OF_MX:
+            continue
+        if args.scale_dtype is None and args.group_size == _MX_GROUP:
+            weights = replace(args, scale_dtype=_UINT8, zp_dtype=_UINT8)
+            planned.plans[i] = replace(plan, scheme=replace(plan.scheme, weights=weights))
+            where = f"config_groups.{plan.group}.weights.scale_dtype"
+            note = Finding("scale-dtype-missing", "uint8", tensor=where, bits="null", severity=NOTE)
+            if note not in planned.findings:
+                planned.findings.append(note)
 
 
 def _with_required(plans: Sequence[Plan]) -> list[Plan]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qparity.conformance.cli import main
@@ -76,7 +77,8 @@ def test_json_on_standard_output_stands_alone(
 
 def test_nothing_to_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A dense model is exit 5."""
-    code, out, _ = run(capsys, written(tmp_path, golden("FP8")[0], {}))
+    weight = np.ones((2, 4), np.float32)
+    code, out, _ = run(capsys, written(tmp_path, {"weight": weight}, {}))
     assert code == 5
     assert out.startswith("NOTHING INSPECTED")
 

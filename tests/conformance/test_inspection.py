@@ -173,6 +173,28 @@ def test_codes_of_fused_kernels_are_recognised(tmp_path: Path) -> None:
     assert [f.id for f in inspection.findings] == ["computed-in-float32"]
 
 
+@pytest.mark.parametrize("preset", ["MXFP4A16", "MXFP6A16"])
+def test_mx_from_before_scale_dtype_is_read_as_mx(preset: str, tmp_path: Path) -> None:
+    """Codes of MX scales under a config that names no dtype of the scale are a note, and judged."""
+    tensors, config = (deepcopy(part) for part in golden(preset))
+    config["quantization_config"]["config_groups"]["group_0"]["weights"]["scale_dtype"] = None
+    inspection = inspect_checkpoint(written(tmp_path, tensors, config), DENSE)
+    assert [finding.id for finding in inspection.findings] == ["scale-dtype-missing"]
+    assert (violations(inspection), inspection.exit_code) == (set(), 0)
+    tensors["weight_scale"] = tensors["weight_scale"] + np.uint8(1)
+    wrong = inspect_checkpoint(written(tmp_path, tensors, config), DENSE)
+    assert violations(wrong)
+
+
+def test_codes_under_a_config_without_quantization_are_told(tmp_path: Path) -> None:
+    """Codes that no config speaks of are a violation; a dense checkpoint has nothing to inspect."""
+    tensors, _ = golden("W4A16")
+    inspection = inspect_checkpoint(written(tmp_path, tensors, {"model_type": "bert"}))
+    assert (violations(inspection), inspection.exit_code) == ({"no-scheme"}, 1)
+    dense = inspect_checkpoint(written(tmp_path, {"weight": dense_weight()}, {}))
+    assert (dense.findings, dense.exit_code) == ([], 5)
+
+
 def dense_weight() -> Array:
     """The dense weight of the goldens."""
     dense = open_checkpoint(DENSE)
