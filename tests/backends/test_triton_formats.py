@@ -41,9 +41,9 @@ def test_long_units() -> None:
 MUTANTS = {
     "launch.value_constants": (
         ({"SUBNORMALS": True}, 120),
-        ({"SIGNED": True}, 29),
+        ({"SIGNED": True}, 39),
         ({"HAS_NAN": True}, 5),
-        ({"PLUS_ZERO": False}, 38),
+        ({"PLUS_ZERO": False}, 17),
     ),
     "compress_units.scale_constants": (
         ({"DIRECTION": 0}, 5),
