@@ -1,7 +1,6 @@
 """Run checks on a backend; count what was run; keep and shrink what differs."""
 
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import numpy as np
 
 from .case import (
     Case,
-    DeclaredDifferenceError,
     Outputs,
     UnsupportedError,
     expected_outputs,
@@ -17,6 +15,7 @@ from .case import (
 )
 from .case_file import save_case
 from .compare import Difference
+from .comparing import Comparing, CutShortError, count_of
 from .diagnose import diagnose
 from .explain_case import Counterexample
 from .known_failure import KnownFailure
@@ -27,12 +26,7 @@ from .shrink import shrink
 __all__ = ["run_cases", "run_check"]
 
 CASES_FOLDER = Path(".qparity") / "cases"
-_KEPT_FAILURES = 24
 _SEEDS = 1 << 63
-
-
-class _CutShortError(Exception):
-    """A call took too long, so the others of its check are not made."""
 
 
 def run_check(
@@ -59,16 +53,17 @@ def run_check(
         the smallest counterexample otherwise;
         UNSUPPORTED if the backend lacks the operation, or declined every call; ERROR if the check
         itself broke, or if fewer examples were run than planned. A call that takes too long (see
-        ``guarded``) differs, and ends the check. Every second example has NaN among its values.
+        ``guarded``) differs, and ends the check; where that is known, the other cases that its
+        entry names are left out instead. Every second example has NaN among its values.
     """
     outcome = Outcome(check.op, check.name)
-    executed = [0]
+    executed, comparing = [0], Comparing(backend, outcome, known)
 
     def execute() -> None:
         for cases in examples_of(check, seed, examples):
             with np.errstate(all="ignore"):
                 for case in cases:
-                    _compare(case, backend, outcome, known)
+                    comparing.compare(case)
             executed[0] += 1
 
     return finish(execute, outcome, backend, (examples, executed), cases_folder)
@@ -88,10 +83,11 @@ def run_cases(
 ) -> Outcome:
     """Run given cases as one check; its evidence is ``"fixed"``."""
     outcome = Outcome(op, name, evidence="fixed")
+    comparing = Comparing(backend, outcome)
 
     def execute() -> None:
         for case in cases:
-            _compare(case, backend, outcome)
+            comparing.compare(case)
 
     return finish(execute, outcome, backend, None, cases_folder)
 
@@ -109,8 +105,8 @@ def finish(
         return outcome
     try:
         execute()
-    except _CutShortError as error:
-        return _settle_cut_short(outcome, str(error), cases_folder)
+    except CutShortError as error:
+        return _settle_cut_short(outcome, error.found, cases_folder)
     except Exception as error:  # noqa: BLE001 - a broken check is reported, not hidden
         outcome.status = "ERROR"
         outcome.detail = f"the check broke: {type(error).__name__}: {error}".splitlines()[0]
@@ -138,55 +134,16 @@ def finish(
     return outcome
 
 
-def _settle_cut_short(outcome: Outcome, detail: str, cases_folder: Path | None) -> Outcome:
+def _settle_cut_short(
+    outcome: Outcome, found: Counterexample, cases_folder: Path | None
+) -> Outcome:
+    """FAIL by the call that took too long."""
     outcome.failures.clear()
-    if outcome.counterexample is None:
-        outcome.status = "KNOWN"
-        outcome.detail = "; ".join(sorted(entry.reason for entry in outcome.known))
-        return outcome
-    outcome.status, outcome.detail = "FAIL", detail
+    outcome.status, outcome.counterexample = "FAIL", found
+    outcome.detail = f"the check was cut short after case {outcome.cases:,}"
     if cases_folder is not None:
-        outcome.case_file = save_case(outcome.counterexample.case, cases_folder)
+        outcome.case_file = save_case(found.case, cases_folder)
     return outcome
-
-
-def _compare(
-    case: Case, backend: object, outcome: Outcome, known: Sequence[KnownFailure] = ()
-) -> None:
-    expected = expected_outputs(case)
-    before = _fallbacks(backend)
-    try:
-        _, _, difference = run_case(case, backend, expected)
-    except DeclaredDifferenceError as error:
-        outcome.cases += 1
-        outcome.elements += error.total
-        outcome.add_declared(error.counts)
-        return
-    except UnsupportedError as error:
-        outcome.unsupported += 1
-        outcome.detail = f"{outcome.unsupported:,} calls unsupported, the last: {error}"
-        return
-    outcome.cases += 1
-    outcome.fallbacks += _fallbacks(backend) > before
-    outcome.elements += _count(expected)
-    if difference is not None:
-        outcome.differing += difference.count
-        outcome.add_declared(dict(difference.declared))
-        entry = next((entry for entry in known if entry.matches(case, outcome.check)), None)
-        if entry is not None:
-            outcome.known.add(entry)
-        elif difference.reason == "slow":
-            outcome.counterexample = Counterexample(case, expected, {}, difference)
-        elif len(outcome.failures) < _KEPT_FAILURES:
-            outcome.failures.append(case)
-        if difference.reason == "slow":
-            raise _CutShortError(f"the check was cut short after case {outcome.cases:,}")
-
-
-def _fallbacks(backend: object) -> int:
-    """How many calls the backend's slower code has answered; 0 of one that does not count them."""
-    counts = getattr(backend, "fallbacks", None)
-    return sum(counts.values()) if isinstance(counts, Counter) else 0
 
 
 def _settle_counterexample(outcome: Outcome, backend: object, cases_folder: Path | None) -> None:
@@ -216,12 +173,8 @@ def _settle_counterexample(outcome: Outcome, backend: object, cases_folder: Path
 
 
 def _flaky(expected: Outputs) -> Difference:
-    total = _count(expected)
+    total = count_of(expected)
     return Difference("", "raised", "not reproducible", (), total, total)
-
-
-def _count(outputs: Outputs) -> int:
-    return sum(int(array.size) for array in outputs.values())
 
 
 def _size(case: Case) -> tuple[bool, int]:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -155,6 +156,30 @@ def test_a_slow_call_may_be_known() -> None:
     backend = guarded(hostile.backend("sleeps"), 0.1)
     outcome = run_check(CHECK, backend, seed=0, examples=2, known=(entry,))
     assert (outcome.status, outcome.detail, outcome.known) == ("KNOWN", "never ends", {entry})
+
+
+def test_a_known_slow_call_hides_no_other_failure() -> None:
+    """Differences before and after a known slow call are a FAIL; that call is made once."""
+    dtypes = (np.float16, np.float64, np.float32, np.float64)
+    slow: list[Array] = []
+
+    def wrong_or_slow(x: Array) -> Array:
+        if x.dtype == np.float64:
+            slow.append(x)
+            time.sleep(60)
+        return planted.next_to(reference.pack_fp4_to_uint8(x))
+
+    backend = guarded(planted.backend(**{OP: wrong_or_slow}), 0.2)
+    entry = KnownFailure(OP, "*", "float64", "never ends", "", Path())
+    for order in (dtypes[1:], dtypes[:2]):
+        cases = [Case(OP, {"x": np.ones((1, 2), dtype)}) for dtype in order]
+        check = replace(CHECK, make=lambda *_, cases=cases: iter(cases))
+        slow.clear()
+        outcome = run_check(check, backend, seed=0, examples=1, known=(entry,))
+        assert (outcome.status, outcome.cases, outcome.known) == ("FAIL", 2, {entry})
+        assert outcome.counterexample is not None
+        assert outcome.counterexample.case.label in ("float16", "float32")
+        assert len(slow) == 1
 
 
 def test_shrinking_stops_at_a_slow_call() -> None:

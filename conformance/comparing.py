@@ -1,0 +1,95 @@
+"""The cases of one check, run one after the other and compared; what they come to is added up."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from .case import (
+    Case,
+    DeclaredDifferenceError,
+    Outputs,
+    UnsupportedError,
+    expected_outputs,
+    run_case,
+)
+from .explain_case import Counterexample
+from .known_failure import KnownFailure
+from .outcome import Outcome
+
+__all__ = ["Comparing", "CutShortError", "count_of"]
+
+_KEPT_FAILURES = 24
+
+
+class CutShortError(Exception):
+    """A call took too long, so the others of its check are not made."""
+
+    def __init__(self, found: Counterexample) -> None:
+        super().__init__(found.difference.detail)
+        self.found = found
+
+
+class Comparing:
+    """Runs the cases of one check on a backend; what they come to is added to an outcome."""
+
+    def __init__(
+        self, backend: object, outcome: Outcome, known: Sequence[KnownFailure] = ()
+    ) -> None:
+        self._backend, self._outcome, self._known = backend, outcome, known
+        self._slow: list[KnownFailure] = []
+
+    def compare(self, case: Case) -> None:
+        """Run one case, unless it is named by an entry that was met by a call that is too slow.
+
+        Raises:
+            CutShortError: if the call takes too long, and that is not known.
+        """
+        outcome = self._outcome
+        if _entry_of(case, outcome, self._slow) is not None:
+            return
+        expected = expected_outputs(case)
+        before = _fallbacks(self._backend)
+        try:
+            _, _, difference = run_case(case, self._backend, expected)
+        except DeclaredDifferenceError as error:
+            outcome.cases += 1
+            outcome.elements += error.total
+            outcome.add_declared(error.counts)
+            return
+        except UnsupportedError as error:
+            outcome.unsupported += 1
+            outcome.detail = f"{outcome.unsupported:,} calls unsupported, the last: {error}"
+            return
+        outcome.cases += 1
+        outcome.fallbacks += _fallbacks(self._backend) > before
+        outcome.elements += count_of(expected)
+        if difference is not None:
+            outcome.differing += difference.count
+            outcome.add_declared(dict(difference.declared))
+            self._add(Counterexample(case, expected, {}, difference))
+
+    def _add(self, found: Counterexample) -> None:
+        outcome, slow = self._outcome, found.difference.reason == "slow"
+        entry = _entry_of(found.case, outcome, self._known)
+        if entry is not None:
+            outcome.known.add(entry)
+            if slow:
+                self._slow.append(entry)
+        elif slow:
+            raise CutShortError(found)
+        elif len(outcome.failures) < _KEPT_FAILURES:
+            outcome.failures.append(found.case)
+
+
+def count_of(outputs: Outputs) -> int:
+    """How many numbers the outputs have."""
+    return sum(int(array.size) for array in outputs.values())
+
+
+def _entry_of(case: Case, outcome: Outcome, known: Sequence[KnownFailure]) -> KnownFailure | None:
+    return next((entry for entry in known if entry.matches(case, outcome.check)), None)
+
+
+def _fallbacks(backend: object) -> int:
+    """How many calls the backend's slower code has answered; 0 of one that does not count them."""
+    counts = getattr(backend, "fallbacks", None)
+    return sum(counts.values()) if isinstance(counts, Counter) else 0
