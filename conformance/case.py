@@ -189,7 +189,9 @@ def _first_difference(expected: Outputs, actual: Outputs, total: int) -> Differe
     real = [difference for difference in found if difference is not None]
     if not real:
         return None
-    return replace(real[0], count=sum(d.count for d in real), total=total)
+    # one wrong dtype or shape says more than wrong numbers beside it
+    first = min(real, key=lambda difference: difference.reason == "bits")
+    return replace(first, count=sum(d.count for d in real), total=total)
 
 
 def _to_native(value: object, backend: Backend) -> object:

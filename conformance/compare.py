@@ -7,7 +7,9 @@ import numpy.typing as npt
 
 from .bits import Array, bits_of, nan_mask
 
-__all__ = ["Difference", "differing", "equal_bits", "find_difference"]
+__all__ = ["KINDS", "Difference", "differing", "equal_bits", "find_difference"]
+
+KINDS = ("bits", "dtype", "shape", "type", "keys", "mutated", "raised", "slow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +18,7 @@ class Difference:
 
     Attributes:
         output: name of the output, such as ``"scale"``; empty if there is only one.
-        reason: ``"bits"``, ``"dtype"``, ``"shape"``, ``"type"``, ``"keys"``, ``"mutated"``,
-            ``"raised"`` or ``"slow"``.
+        reason: one of ``KINDS``.
         detail: one line for the reader, where the reason is not ``"bits"``.
         index: of the first differing element, where the reason is ``"bits"``.
         count: differing elements.

@@ -44,7 +44,7 @@ class Comparing:
             CutShortError: if the call takes too long, and that is not known.
         """
         outcome = self._outcome
-        if _entry_of(case, outcome, self._slow) is not None:
+        if any(entry.names(case, outcome.check) for entry in self._slow):
             return
         expected = expected_outputs(case)
         before = _fallbacks(self._backend)
@@ -68,13 +68,14 @@ class Comparing:
             self._add(Counterexample(case, expected, {}, difference))
 
     def _add(self, found: Counterexample) -> None:
-        outcome, slow = self._outcome, found.difference.reason == "slow"
-        entry = _entry_of(found.case, outcome, self._known)
+        outcome, kind = self._outcome, found.difference.reason
+        named = (e for e in self._known if e.matches(found.case, outcome.check, kind))
+        entry = next(named, None)
         if entry is not None:
             outcome.known.add(entry)
-            if slow:
+            if kind == "slow":
                 self._slow.append(entry)
-        elif slow:
+        elif kind == "slow":
             raise CutShortError(found)
         elif len(outcome.failures) < _KEPT_FAILURES:
             outcome.failures.append(found.case)
@@ -83,10 +84,6 @@ class Comparing:
 def count_of(outputs: Outputs) -> int:
     """How many numbers the outputs have."""
     return sum(int(array.size) for array in outputs.values())
-
-
-def _entry_of(case: Case, outcome: Outcome, known: Sequence[KnownFailure]) -> KnownFailure | None:
-    return next((entry for entry in known if entry.matches(case, outcome.check)), None)
 
 
 def _fallbacks(backend: object) -> int:

@@ -12,6 +12,7 @@ from qparity.reference import PRESET_SCHEMES, preset_name_to_scheme
 
 from .case import Case, DeclaredDifferenceError, UnsupportedError, run_case
 from .case_file import load_case
+from .compare import KINDS
 from .known_failure import KnownFailure
 from .operations import all_checks, public_operations, scheme_checks
 from .outcome import Outcome
@@ -22,13 +23,14 @@ __all__ = ["known_to_toml", "load_known", "load_witness", "replay_witness"]
 
 # a probe of the bridge, by a case of this operation
 _OF_SUBNORMALS = ("dequantize", SUBNORMALS_KEPT)
-_FIELDS = ("operation", "check", "case", "reason", "witness")
+_FIELDS = ("operation", "check", "case", "reason", "witness", "kind")
 
 
 def load_known(path: Path) -> tuple[KnownFailure, ...]:
     """Read a file of known failures: ``[[known]]`` tables with the fields of ``KnownFailure``.
 
-    ``check`` and ``case`` may be left out and mean ``"*"``; the others are mandatory.
+    ``check`` and ``case`` may be left out and mean ``"*"``, ``kind`` means ``"bits"``; the others
+    are mandatory.
 
     Raises:
         OSError: if the file cannot be read.
@@ -80,21 +82,26 @@ def selected(
 def replay_witness(entry: KnownFailure, case: Case, backend: object) -> Outcome:
     """Replay a witness: KNOWN if it still differs, FIXED, which is an error, if it does not.
 
+    FAIL if it differs in another way than the entry says;
     UNSUPPORTED if the backend lacks the operation, or declines the call: then nobody knows.
     """
     outcome = Outcome(entry.operation, entry.name, "KNOWN", evidence="fixed")
     outcome.cases, outcome.detail = 1, entry.reason
     try:
-        differs = run_case(case, backend)[2] is not None
+        difference = run_case(case, backend)[2]
     except DeclaredDifferenceError:
-        differs = False
+        difference = None
     except UnsupportedError as error:
         outcome.status, outcome.cases = "UNSUPPORTED", 0
         outcome.detail = f"{error}, so the entry was not run: {entry.reason}"
         return outcome
-    if not differs:
+    if difference is None:
         outcome.status = "FIXED"
         outcome.detail = f"no longer differs, so remove the entry: {entry.reason}"
+    elif difference.reason != entry.kind:
+        outcome.status = "FAIL"
+        found = repr(difference.reason) + (f" ({difference.detail})" if difference.detail else "")
+        outcome.detail = f"kind: {entry.kind!r}, but the witness differs in {found}: {entry.reason}"
     return outcome
 
 
@@ -103,9 +110,9 @@ def unmatched(
 ) -> list[Outcome]:
     """An error for every entry that no failing case matched, where one would have.
 
-    An entry whose witness is FIXED or UNSUPPORTED has its outcome already. Where none of its checks
-    was run, or they were not run as a whole, it may well match something, unless there are no such
-    checks.
+    An entry whose witness is FIXED, FAIL or UNSUPPORTED has its outcome already. Where none of its
+    checks was run, or they were not run as a whole, it may well match something, unless there are
+    no such checks.
 
     Args:
         known: the entries of the operations that were run.
@@ -113,7 +120,7 @@ def unmatched(
         whole: whether every check of these operations was run that is not of a higher level, and
             with as many examples as it has at ``"quick"``.
     """
-    settled = ("FIXED", "UNSUPPORTED")
+    settled = ("FIXED", "FAIL", "UNSUPPORTED")
     told = {(found.op, found.check) for found in outcomes if found.status in settled}
     met = {entry for outcome in outcomes for entry in outcome.known}
     left = [
@@ -162,7 +169,7 @@ def _entry(path: Path, number: int, entry: object) -> KnownFailure:
     unknown = [key for key in entry if key not in _FIELDS]
     if unknown:
         raise ValueError(f"{where}: unknown key {unknown[0]!r}; allowed: {list(_FIELDS)}")
-    values: dict[str, Any] = {"check": "*", "case": "*", **entry}
+    values: dict[str, Any] = {"check": "*", "case": "*", "kind": "bits", **entry}
     for name in _FIELDS:
         if not isinstance(values.get(name), str) or not values[name].strip():
             raise ValueError(f"{where}: {name}: {values.get(name)!r}; allowed: a string, not empty")
@@ -170,4 +177,6 @@ def _entry(path: Path, number: int, entry: object) -> KnownFailure:
         raise ValueError(
             f"{where}: operation: {values['operation']!r}; allowed: {public_operations()}"
         )
+    if values["kind"] not in KINDS:
+        raise ValueError(f"{where}: kind: {values['kind']!r}; allowed: {list(KINDS)}")
     return KnownFailure(**values, folder=path.parent)

@@ -20,6 +20,7 @@ class KnownFailure:
         reason: why it is accepted.
         witness: path of a case file that differs, relative to the file of the entry.
         folder: the folder that ``witness`` is relative to.
+        kind: how it differs, one of ``KINDS``; ``"bits"`` are wrong numbers.
     """
 
     operation: str
@@ -28,13 +29,18 @@ class KnownFailure:
     reason: str
     witness: str
     folder: Path
+    kind: str = "bits"
 
     @property
     def name(self) -> str:
         """The name of the check that replays the witness."""
         return f"witness {self.witness}"
 
-    def matches(self, case: Case, check: str) -> bool:
-        """Whether a failing case of a check is this one."""
+    def names(self, case: Case, check: str) -> bool:
+        """Whether the entry is about a case of a check, however it differs."""
         same = case.op == self.operation and fnmatchcase(check, self.check)
         return same and fnmatchcase(case.label, self.case)
+
+    def matches(self, case: Case, check: str, kind: str = "bits") -> bool:
+        """Whether a case of a check that differs in this way is this failure."""
+        return kind == self.kind and self.names(case, check)

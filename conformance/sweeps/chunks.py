@@ -30,12 +30,14 @@ class ChunkResult:
         inputs: compared.
         differing: numbers that differ.
         unsupported: what the backend declined, else empty.
+        kind: how they differ, see ``Difference.reason``, else empty.
         slow: that a call took too long, else empty.
         error: how the check itself broke, else empty.
     """
 
     inputs: int = 0
     differing: int = 0
+    kind: str = ""
     unsupported: str = ""
     slow: str = ""
     error: str = ""
@@ -71,7 +73,7 @@ def run_chunk(sweep: Sweep, index: int, backend: object) -> ChunkResult:
     if difference is None:
         return ChunkResult(inputs)
     slow = difference.detail if difference.reason == "slow" else ""
-    return ChunkResult(inputs, difference.count, slow=slow)
+    return ChunkResult(inputs, difference.count, difference.reason, slow=slow)
 
 
 class _Runner:

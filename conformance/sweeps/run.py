@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from ..case import Case
 from ..known_failure import KnownFailure
 from ..outcome import Outcome
 from ..run import finish
@@ -104,7 +105,7 @@ def _sweep_outcome(
     def execute() -> None:
         executed[0] = _count_proven(sweep, state, outcome)
         progress.at(executed[0])
-        failed: list[int] = []
+        failed: dict[str, list[int]] = {}
         errors: list[str] = []
         for chunk in range(state.chunks(sweep), sweep.chunks):
             result = next(results, None)
@@ -115,7 +116,7 @@ def _sweep_outcome(
             elif result.slow:
                 slow.append(result.slow)
             elif result.differing:
-                failed.append(chunk)
+                failed.setdefault(result.kind, []).append(chunk)
             _add(result, outcome)
             executed[0] += result.inputs or sweep.inputs_in(chunk)
             if not (failed or slow or errors or outcome.unsupported):
@@ -124,12 +125,9 @@ def _sweep_outcome(
         outcome.elements = outcome.inputs
         if errors:
             raise RuntimeError(f"{len(errors)} chunks, the first: {errors[0]}")
-        for case in map(sweep.make_chunk, failed[:_SHRUNK_CHUNKS]):
-            entry = next((entry for entry in known if entry.matches(case, sweep.name)), None)
-            if entry is None:
-                outcome.failures.append(case)
-            else:
-                outcome.known.add(entry)
+        for kind, chunks in failed.items():
+            for case in map(sweep.make_chunk, chunks[:_SHRUNK_CHUNKS]):
+                _sort(case, kind, outcome, known)
 
     finish(execute, outcome, backend, (sweep.total, executed), cases_folder)
     if slow:
@@ -137,6 +135,15 @@ def _sweep_outcome(
     if outcome.inputs == outcome.planned and outcome.status in ("PASS", "KNOWN", "FAIL"):
         outcome.evidence = "exhaustive"
     return outcome
+
+
+def _sort(case: Case, kind: str, outcome: Outcome, known: Sequence[KnownFailure]) -> None:
+    """Add a case that differs to the failures, or an entry to those that were met."""
+    entry = next((entry for entry in known if entry.matches(case, outcome.check, kind)), None)
+    if entry is None:
+        outcome.failures.append(case)
+    else:
+        outcome.known.add(entry)
 
 
 def _count_proven(sweep: Sweep, state: State, outcome: Outcome) -> int:

@@ -152,7 +152,7 @@ def test_a_slow_call_fails_and_ends_its_check(tmp_path: Path) -> None:
 
 def test_a_slow_call_may_be_known() -> None:
     """A known failure may be a call beyond the limit."""
-    entry = KnownFailure(OP, "*", "*", "never ends", "", Path())
+    entry = KnownFailure(OP, "*", "*", "never ends", "", Path(), "slow")
     backend = guarded(hostile.backend("sleeps"), 0.1)
     outcome = run_check(CHECK, backend, seed=0, examples=2, known=(entry,))
     assert (outcome.status, outcome.detail, outcome.known) == ("KNOWN", "never ends", {entry})
@@ -170,7 +170,7 @@ def test_a_known_slow_call_hides_no_other_failure() -> None:
         return planted.next_to(reference.pack_fp4_to_uint8(x))
 
     backend = guarded(planted.backend(**{OP: wrong_or_slow}), 0.2)
-    entry = KnownFailure(OP, "*", "float64", "never ends", "", Path())
+    entry = KnownFailure(OP, "*", "float64", "never ends", "", Path(), "slow")
     for order in (dtypes[1:], dtypes[:2]):
         cases = [Case(OP, {"x": np.ones((1, 2), dtype)}) for dtype in order]
         check = replace(CHECK, make=lambda *_, cases=cases: iter(cases))

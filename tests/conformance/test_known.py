@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qparity.conformance.case import Case
+from qparity import reference
+from qparity.conformance.case import Case, run_case
 from qparity.conformance.case_file import save_case
 from qparity.conformance.cli import main
+from qparity.conformance.compare import KINDS
 from qparity.conformance.known import (
     known_to_toml,
     load_known,
@@ -178,6 +180,46 @@ def test_an_entry_matches_by_operation_check_and_label() -> None:
     assert not replace(entry, case="* Symmetric *").matches(case, "int8 float32")
     other = planted.reciprocal_case(args=QuantizationArgs(symmetric=False))
     assert not entry.matches(other, "int8 float32")
+    assert not entry.matches(case, "int8 float32", "raised")
+    assert entry.names(case, "int8 float32")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_entry_accepts_its_own_kind_alone(file: Path, jobs: int) -> None:
+    """Wrong numbers that now raise are a FAIL, the witness too; KNOWN if the entry says so."""
+    for text, code, status in (
+        (file.read_text(), 1, "FAIL"),
+        (file.read_text() + 'kind = "raised"\n', 0, "KNOWN"),
+    ):
+        file.write_text(text)
+        report = verified(raising(), file, load=raising, jobs=jobs)
+        assert (report.exit_code, statuses(report)) == (code, [status])
+    replayed = replay_witness(load_known(file)[0], load_witness(load_known(file)[0]), wrong())
+    assert replayed.status == "FAIL"
+    assert replayed.detail.startswith("kind: 'raised', but the witness differs in 'bits': the last")
+
+
+def raising() -> object:
+    """A backend that raises in every pack_to_int32."""
+
+    def breaks(**_: object) -> None:
+        raise RuntimeError("an illegal memory access")
+
+    return planted.backend(**{OP: breaks})
+
+
+def test_wrong_numbers_hide_no_wrong_dtype() -> None:
+    """Of outputs that differ, one of another dtype or shape is told before wrong numbers."""
+    lo, hi = np.array([-1], np.float32), np.array([1], np.float32)
+    case = Case("calculate_qparams", {"min_vals": lo, "max_vals": hi, "args": QuantizationArgs()})
+
+    def both(**inputs: Any) -> Any:  # noqa: ANN401 - as the reference's
+        scale, zero_point = reference.calculate_qparams(**inputs)
+        return planted.next_to(scale), zero_point.astype(np.int32)
+
+    difference = run_case(case, planted.backend(calculate_qparams=both))[2]
+    assert difference is not None
+    assert (difference.output, difference.reason) == ("zero_point", "dtype")
 
 
 def test_entries_are_written_as_they_are_read(file: Path) -> None:
@@ -204,6 +246,10 @@ def test_entries_are_written_as_they_are_read(file: Path) -> None:
         ("[[known]]\noperation = 'quantize'\nwitness = 'w'\nreason = ' '", "entry 1: reason: ' '"),
         ("[[known]]\noperation = 'quant'\nwitness = 'w'\nreason = 'r'", "operation: 'quant'"),
         ("[[known]]\noperation = 'quantize'\nwitness = 1\nreason = 'r'", "entry 1: witness: 1"),
+        (
+            "[[known]]\noperation = 'quantize'\nwitness = 'w'\nreason = 'r'\nkind = 'wrong'",
+            "entry 1: kind: 'wrong'; allowed: ['bits', 'dtype', ",
+        ),
     ],
 )
 def test_a_file_that_is_wrong_is_refused(text: str, message: str, tmp_path: Path) -> None:
@@ -282,7 +328,10 @@ def test_the_page_shows_an_entry_that_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "known.toml").write_text(entry)
     (known,) = load_known(tmp_path / "known.toml")
     names = [field.name for field in fields(known) if field.name != "folder"]
-    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == names
+    tables = page.split("| `kind` | what is accepted |")
+    assert re.findall(r"^\| `(\w+)` \|", tables[0], re.MULTILINE) == names
+    told = re.findall(r"^\| (`[^|]*`) \|", tables[1], re.MULTILINE)
+    assert [word.strip("`") for row in told for word in row.split(", ")] == list(KINDS)
     args = QuantizationArgs(strategy="channel")
     case = Case("quantize", {"x": np.ones((1, 1), np.float32), "args": args})
     assert known.matches(case, "int8 float32")

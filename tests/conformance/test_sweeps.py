@@ -255,6 +255,22 @@ def test_an_accepted_fault_is_known() -> None:
     assert (outcome.status, outcome.differing, outcome.known) == ("KNOWN", 1, {entry})
 
 
+def test_a_known_fault_hides_none_of_another_kind() -> None:
+    """A chunk that raises fails the sweep, however many chunks before it are wrong as known."""
+
+    def breaking(x: Array, *a: Any, **k: Any) -> Array:  # noqa: ANN401 - as the reference's
+        if bits_of(x)[0] == 9 * 4096:
+            raise RuntimeError("an illegal memory access")
+        return -reference.round_to_quantized_type_args(x, *a, **k)
+
+    entry = KnownFailure("round_to_quantized_type_args", "*", "*", "the sign", "w", Path())
+    judged = backend(round_to_quantized_type_args=breaking)
+    outcome = outcome_of(to_fp8(), judged, known=[entry])
+    assert (outcome.status, outcome.known) == ("FAIL", {entry})
+    assert outcome.counterexample is not None
+    assert outcome.counterexample.difference.reason == "raised"
+
+
 def test_a_lacking_operation_is_unsupported() -> None:
     """What the backend lacks is unsupported, and the sweeps after it are run."""
     first, second = two_sweeps()
