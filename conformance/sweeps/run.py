@@ -38,7 +38,8 @@ def run_sweeps(
     Args:
         sweeps: in the order of the outcomes.
         backend: the backend; see ``run_case``.
-        state: chunks that it has as proven are not run again; it is kept up to date.
+        state: chunks that it has as proven are not run again; it is kept up to date, and dropped
+            when all chunks have been run.
         cases_folder: where counterexamples are written; None: nowhere.
         known: failures that are accepted.
         workers: the processes to run in, whose ``sweeps`` returns these sweeps; None: in this one.
@@ -54,19 +55,24 @@ def run_sweeps(
         results = chunks_here(sweeps, places, backend)
     else:
         results = chunks_in_processes(places, workers)
+    counted = _Counted(results)
+    left = sum(sweeps[i].chunks - state.chunks(sweeps[i]) for i in wanted)
     total = sum(sweeps[i].total for i in wanted)
     done = sum(state.inputs(sweeps[i]) for i in wanted)
     watch(done, total)
     try:
         with closing(results):
             for i, sweep in enumerate(sweeps):
-                here = results if i in wanted else iter(())
+                here = counted if i in wanted else iter(())
                 before = done - state.inputs(sweep)
                 progress = _Progress(watch, before, total)
                 yield _sweep_outcome(sweep, backend, here, state, cases_folder, known, progress)
                 done = before + sweep.total if i in wanted else done
     finally:
-        state.save()
+        if counted.count == left:
+            state.drop()
+        else:
+            state.save()
 
 
 def prove(
@@ -80,6 +86,21 @@ def prove(
     state = State(None, {})
     (outcome,) = run_sweeps([sweep], backend, state=state, cases_folder=cases_folder, known=known)
     return outcome
+
+
+class _Counted:
+    """Results as they come; ``count`` is how many came."""
+
+    def __init__(self, results: Iterator[ChunkResult]) -> None:
+        self._results, self.count = results, 0
+
+    def __iter__(self) -> Iterator[ChunkResult]:
+        return self
+
+    def __next__(self) -> ChunkResult:
+        result = next(self._results)
+        self.count += 1
+        return result
 
 
 class _Progress:

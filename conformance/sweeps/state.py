@@ -57,6 +57,12 @@ class State:
         temporary.replace(self.path)
         self._saved = time.monotonic()
 
+    def drop(self) -> None:
+        """Forget all, and remove the file: there is nothing to go on with."""
+        self.proven.clear()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
 
 def load_state(
     folder: Path | None, backend: str, key: Mapping[str, str], *, fresh: bool = False

@@ -30,7 +30,7 @@ from qparity.conformance.known_failure import KnownFailure
 from qparity.conformance.outcome import Outcome, proof_of
 from qparity.conformance.pytest_entry import conformance_tests
 from qparity.conformance.report import print_report, report_to_json
-from qparity.conformance.sweeps import Sweeping, all_sweeps, chosen_sweeps, run_sweeps
+from qparity.conformance.sweeps import Sweeping, all_sweeps, chosen_sweeps, fingerprint, run_sweeps
 from qparity.conformance.sweeps.chunks import Workers
 from qparity.conformance.sweeps.fingerprint import code_fingerprint
 from qparity.conformance.sweeps.packing import codes_in_places, packed_bytes
@@ -79,15 +79,17 @@ def odd_one(bits: int = ODD) -> SimpleNamespace:
     return backend(round_to_quantized_type_args=rounding)
 
 
-def interrupted(after: int) -> SimpleNamespace:
-    """The reference as a backend that is interrupted at its call number ``after``."""
+def interrupted(
+    after: int, answer: Callable[..., Array] = reference.round_to_quantized_type_args
+) -> SimpleNamespace:
+    """The reference as a backend that is interrupted after so many calls."""
     calls: list[int] = []
 
     def rounding(*a: Any, **k: Any) -> Array:  # noqa: ANN401 - as the reference's
         calls.append(1)
         if len(calls) > after:
             raise KeyboardInterrupt
-        return reference.round_to_quantized_type_args(*a, **k)
+        return answer(*a, **k)
 
     return backend(round_to_quantized_type_args=rounding)
 
@@ -288,10 +290,12 @@ def test_a_declined_chunk_is_no_proof() -> None:
             raise NotImplementedError("not for these")
         return reference.round_to_quantized_type_args(x, *a, **k)
 
-    state = State(None, {})
-    outcome = outcome_of(to_fp8(), backend(round_to_quantized_type_args=declining), state=state)
+    outcome = outcome_of(to_fp8(), backend(round_to_quantized_type_args=declining))
     assert (outcome.status, outcome.unsupported) == ("PASS", 1)
     assert outcome.proof == f"sampled {15 * 4096}"
+    state = State(None, {})
+    with pytest.raises(KeyboardInterrupt):
+        outcome_of(to_fp8(), interrupted(8, declining), state=state)
     assert state.chunks(to_fp8()) == 3
 
 
@@ -371,15 +375,17 @@ def test_an_interrupted_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     resumed = outcome_of(sweep, judged, state=load_state(tmp_path, name, KEY))
     assert len(called) == 11
     assert resumed == whole
+    assert list(tmp_path.iterdir()) == []
     judged, called = calls_of()
     assert outcome_of(sweep, judged, state=load_state(tmp_path, name, KEY)) == whole
-    assert called == []
+    assert len(called) == 16
 
 
 def test_fresh_proves_everything_again(tmp_path: Path) -> None:
     """A fresh run takes nothing from the file."""
     sweep = to_fp8()
-    outcome_of(sweep, load_backend("numpy"), state=load_state(tmp_path, "a", KEY))
+    with pytest.raises(KeyboardInterrupt):
+        outcome_of(sweep, interrupted(after=5), state=load_state(tmp_path, "a", KEY))
     judged, called = calls_of()
     state = load_state(tmp_path, "a", KEY, fresh=True)
     assert outcome_of(sweep, judged, state=state).status == "PASS"
@@ -389,7 +395,10 @@ def test_fresh_proves_everything_again(tmp_path: Path) -> None:
 def test_a_wrong_chunk_is_never_kept_as_proven(tmp_path: Path) -> None:
     """A failing sweep fails again, with the same count, when it goes on."""
     sweep = to_fp8()
-    first = outcome_of(sweep, odd_one(), state=load_state(tmp_path, "a", KEY))
+    first = outcome_of(sweep, odd_one())
+    judged = interrupted(8, odd_one().round_to_quantized_type_args)
+    with pytest.raises(KeyboardInterrupt):
+        outcome_of(sweep, judged, state=load_state(tmp_path, "a", KEY))
     state = load_state(tmp_path, "a", KEY)
     assert state.chunks(sweep) == ODD // 4096
     again = outcome_of(sweep, odd_one(), state=state)
@@ -455,7 +464,7 @@ def _advanced(sweep: Sweep) -> Iterator[str]:
 def test_the_code_of_the_backend_is_part_of_the_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A change in any file of the backend's package changes the digest; nothing else does."""
+    """A change in any file of the backend's package changes the digest; a cache does not."""
     package = tmp_path / "swept_backend"
     package.mkdir()
     (package / "__init__.py").write_text("from .kernel import *\n")
@@ -469,13 +478,38 @@ def test_the_code_of_the_backend_is_part_of_the_key(
     assert code_fingerprint(judged) == before
     (package / "kernel.cu").write_text("// 2\n")
     assert code_fingerprint(judged) != before
-    large = package / "table.bin"
-    large.write_bytes(bytes(2 << 20))
     before = code_fingerprint(judged)
-    os.utime(large, ns=(1, 1))
+    os.utime(package / "kernel.cu", ns=(1, 1))
+    assert code_fingerprint(judged) == before
+    monkeypatch.setattr("qparity.conformance.sweeps.fingerprint._READ_AT_MOST", 10)
+    before = code_fingerprint(judged)
+    os.utime(package / "kernel.cu", ns=(2, 2))
     assert code_fingerprint(judged) != before
     assert code_fingerprint(guarded(judged, 1).backend) == code_fingerprint(judged)
     assert code_fingerprint(load_backend("numpy")) != before
+
+
+def test_the_code_that_a_backend_calls_is_part_of_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change in a loaded module, or an extension beside one, begins an interrupted run anew."""
+    (tmp_path / "swept_top.py").write_text("import swept_low\ndef quantize(x): return x\n")
+    files = [tmp_path / name for name in ("swept_low.py", "swept_later.py", "swept_kernel.so")]
+    for path in files:
+        path.write_text("# 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    judged = load_module("swept_top")
+    for path in files:
+        before = code_fingerprint(judged)
+        assert code_fingerprint(judged) == before
+        path.write_text("# 2\n")
+        assert code_fingerprint(judged) != before
+    before = code_fingerprint(judged)
+    (tmp_path / "notes.txt").write_text("of no effect")
+    (tmp_path / "swept_low.py").touch()
+    assert code_fingerprint(judged) == before
+    monkeypatch.setattr(fingerprint, "_versions", lambda: ["a library 2.0"])
+    assert code_fingerprint(judged) != before
 
 
 def load_module(name: str) -> object:
@@ -511,7 +545,8 @@ def test_what_is_proven_of_all_sweeps_is_told_first() -> None:
     """The first count is of what an earlier run proved of every sweep, not of the first alone."""
     state = State(None, {})
     numpy_backend = load_backend("numpy")
-    list(run_sweeps(two_sweeps(), numpy_backend, state=state))
+    for sweep in two_sweeps():
+        state.advance(sweep, sweep.chunks)
     seen: list[tuple[int, int]] = []
     watched = run_sweeps(two_sweeps(), numpy_backend, state=state, watch=lambda *n: seen.append(n))
     assert [outcome.inputs for outcome in watched] == [1 << 16] * 2
@@ -567,7 +602,7 @@ def test_a_level_runs_checks_and_sweeps(tmp_path: Path) -> None:
     options = {"level": "thorough", "operations": ["unpack_fp4_from_uint8"]}
     report = verify(load_backend("numpy"), name="numpy", sweeping=sweeping, **options)  # type: ignore[arg-type]
     assert report.exit_code == 0
-    assert list(tmp_path.iterdir()) == [tmp_path / "numpy.json"]
+    assert list(tmp_path.iterdir()) == []
     rows = [c for c in report_to_json(report)["checks"] if c["op"] == "unpack_fp4_from_uint8"]
     assert [row["evidence"] for row in rows] == ["exhaustive"] * 4 + ["sampled"] * 4
     assert {row["proof"] for row in rows[:4]} == {"exhaustive 128/128"}
