@@ -28,6 +28,8 @@ _OUTPUT_NAMES = {
     "memoryless_minmax": _RANGE,
     "static_minmax": _RANGE,
 }
+_OF_NUMBERS = ("calculate_range",)
+_OF_DICTS = ("compress", "decompress")
 
 
 class UnsupportedError(Exception):
@@ -94,19 +96,24 @@ def expected_outputs(case: Case) -> Outputs:
 def named_outputs(
     op: str, result: object, to_numpy: Callable[[Any], Any] = lambda value: value
 ) -> Outputs:
-    """A result as named arrays: tuples by name, dicts by key, Python numbers as float64.
+    """A result as named arrays: tuples by name, and of checkpoints, dicts by key.
 
-    Where an operation has several outputs, a list of them is as good as a tuple.
+    Python numbers are float64 arrays where the operation is of numbers, ``calculate_range``. Where
+    an operation has several outputs, a list of them is as good as a tuple. What is of no kind that
+    the operation returns is left as it is.
     """
+    to_array = _number_to_array if op in _OF_NUMBERS else _to_array
     if isinstance(result, Mapping):
-        return {str(key): _to_array(value, to_numpy) for key, value in result.items()}
+        if op not in _OF_DICTS:
+            return {"": result}  # type: ignore[dict-item]
+        return {str(key): to_array(value, to_numpy) for key, value in result.items()}
     names: tuple[str, ...] = _OUTPUT_NAMES.get(op, ())
     if isinstance(result, tuple) or (names and isinstance(result, list)):
         if len(names) != len(result):
             names = tuple(f"[{i}]" for i in range(len(result)))
         pairs = zip(names, result, strict=True)
-        return {name: _to_array(value, to_numpy) for name, value in pairs}
-    return {"": _to_array(result, to_numpy)}
+        return {name: to_array(value, to_numpy) for name, value in pairs}
+    return {"": to_array(result, to_numpy)}
 
 
 def run_case(
@@ -181,6 +188,9 @@ def message_of(error: BaseException) -> str:
 def _first_difference(expected: Outputs, actual: Outputs, total: int) -> Difference | None:
     if set(expected) != set(actual):
         alone = actual.get("")
+        if isinstance(alone, Mapping):
+            detail = f"returned {type(alone).__name__}, expected a pair"
+            return Difference("", "keys", detail, (), total, total)
         no_array = set(actual) == {""} and not isinstance(alone, np.ndarray)
         told = type(alone).__name__ if no_array else sorted(actual)
         detail = f"expected outputs {sorted(expected)}, actual {told}"
@@ -252,12 +262,20 @@ def _changed_part(before: Any, after: Any, to_numpy: Callable[[Any], Any]) -> st
     return None
 
 
-def _to_array(value: Any, to_numpy: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - any result
+def _number_to_array(value: Any, to_numpy: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - any result
     if isinstance(value, (bool, int, float)):
         return np.array([value], np.float64)
+    return _to_array(value, to_numpy)
+
+
+def _to_array(value: Any, to_numpy: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - any result
+    """An array, without the ways of a subclass; numbers and masked arrays are none."""
+    if isinstance(value, (bool, int, float, np.ma.MaskedArray)):
+        return value
     array = to_numpy(value)
-    # without the ways of a subclass, such as a mask
-    return np.asarray(array) if isinstance(array, np.ndarray) else array
+    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+        return array
+    return np.asarray(array)
 
 
 def _describe(value: object) -> str:

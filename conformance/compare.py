@@ -50,7 +50,7 @@ def equal_bits(expected: Array, actual: Array) -> bool:
 def find_difference(expected: Array, actual: object, output: str = "") -> Difference | None:
     """The difference between one expected array and what a backend returned, or None."""
     total = int(expected.size)
-    if not isinstance(actual, np.ndarray):
+    if not isinstance(actual, np.ndarray) or isinstance(actual, np.ma.MaskedArray):
         detail = f"expected an array, actual {type(actual).__name__}"
         return Difference(output, "type", detail, (), total, total)
     if actual.dtype != expected.dtype:

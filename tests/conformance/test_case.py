@@ -118,8 +118,11 @@ def test_a_bridge_that_raises_differs() -> None:
         (lambda q: q.astype(np.float64), "dtype", "expected dtype float32, actual float64"),
         (lambda q: q[:, None], "shape", "expected shape (3,), actual (3, 1)"),
         (lambda q: (q, q), "keys", "expected outputs [''], actual ['[0]', '[1]']"),
-        (lambda q: {"codes": q}, "keys", "expected outputs [''], actual ['codes']"),
-        (lambda _: 1.5, "dtype", "expected dtype float32, actual float64"),
+        (lambda q: {"": q}, "type", "expected an array, actual dict"),
+        (lambda _: 1.5, "type", "expected an array, actual float"),
+        (lambda q: q[0], "shape", "expected shape (3,), actual ()"),
+        (lambda q: np.float64(q[0]), "type", "expected an array, actual float64"),
+        (lambda q: np.ma.masked_array(q, True), "type", "expected an array, actual MaskedArray"),
     ],
 )
 def test_an_answer_of_another_kind_differs(change: Any, reason: str, detail: str) -> None:  # noqa: ANN401 - a lambda
@@ -156,6 +159,30 @@ def test_a_list_of_outputs_is_as_good_as_a_tuple(op: str) -> None:
         difference = found(change)
         assert difference is not None
         assert difference.detail == f"expected outputs {names}, actual {told}"
+
+
+def test_a_number_is_no_array() -> None:
+    """A number of numpy or Python differs, where a float64 array of shape (1,) is due."""
+    case = Case("dequantize", {"x_q": np.ones(1), "scale": np.ones(1), "zero_point": None})
+    case = case.having(args=INT8, dtype=np.dtype(np.float64))
+    assert expected_outputs(case)[""].shape == (1,)
+    for number, name in ((lambda x: x[0], "float64"), (lambda x: x.item(), "float")):
+        _, _, difference = run_case(case, planted.spoiled("dequantize", number))
+        assert difference is not None
+        assert difference.detail == f"expected an array, actual {name}"
+
+
+def test_a_dict_is_no_pair() -> None:
+    """Outputs by name, where a pair is due, are a difference, though the names are right."""
+    case = first_case("calculate_qparams")
+
+    def named(**inputs: Any) -> dict[str, Array]:  # noqa: ANN401 - as the reference's
+        scale, zero_point = reference.calculate_qparams(**inputs)
+        return {"scale": scale, "zero_point": zero_point}
+
+    _, _, difference = run_case(case, planted.backend(calculate_qparams=named))
+    assert difference is not None
+    assert (difference.reason, difference.detail) == ("keys", "returned dict, expected a pair")
 
 
 def test_missing_and_added_keys_differ() -> None:
