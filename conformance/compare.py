@@ -54,7 +54,7 @@ def find_difference(expected: Array, actual: object, output: str = "") -> Differ
         detail = f"expected an array, actual {type(actual).__name__}"
         return Difference(output, "type", detail, (), total, total)
     if actual.dtype != expected.dtype:
-        detail = f"expected dtype {expected.dtype.name}, actual {actual.dtype.name}"
+        detail = f"expected dtype {_named(expected.dtype)}, actual {_named(actual.dtype)}"
         return Difference(output, "dtype", detail, (), total, total)
     if actual.shape != expected.shape:
         detail = f"expected shape {expected.shape}, actual {actual.shape}"
@@ -65,3 +65,11 @@ def find_difference(expected: Array, actual: object, output: str = "") -> Differ
         return None
     first = tuple(int(i) for i in np.unravel_index(int(where.argmax()), where.shape))
     return Difference(output, "bits", "", first, count, total)
+
+
+def _named(dtype: np.dtype) -> str:
+    """``float32``, and ``>f4 (big-endian float32)`` where the bytes are not in this order."""
+    if dtype.isnative:
+        return dtype.name
+    order = "big" if dtype.str.startswith(">") else "little"
+    return f"{dtype.str} ({order}-endian {dtype.name})"

@@ -98,7 +98,11 @@ def test_every_difference_is_counted(seed: int, count: int) -> None:
     [
         (np.ones(3, np.float64), "dtype", "expected dtype float32, actual float64"),
         (np.ones(3, np.int32), "dtype", "expected dtype float32, actual int32"),
-        (np.ones(3, ">f4"), "dtype", "expected dtype float32, actual float32"),
+        (
+            np.ones(3, ">f4"),
+            "dtype",
+            "expected dtype float32, actual >f4 (big-endian float32)",
+        ),
         (np.ones((3, 1), np.float32), "shape", "expected shape (3,), actual (3, 1)"),
         (np.ones((), np.float32), "shape", "expected shape (3,), actual ()"),
         (np.ones(0, np.float32), "shape", "expected shape (3,), actual (0,)"),
