@@ -25,8 +25,10 @@ class Measured:
     Attributes:
         name: of the scheme.
         bits: per weight: codes, scales, zero-points and global scales.
-        snr: signal to noise in decibels, ``10 log10(sum x^2 / sum (x - x')^2)``; inf if exact.
-        max_error: the largest ``|x - x'|``, relative to the largest ``|x|`` of its tensor.
+        snr: signal to noise in decibels, ``10 log10(sum x^2 / sum (x - x')^2)``; inf if exact,
+            -inf if an error is infinite, NaN if one is NaN.
+        max_error: the largest ``|x - x'|``, relative to the largest ``|x|`` of its tensor; inf or
+            NaN if an error is, NaN before inf.
     """
 
     name: str
@@ -56,15 +58,14 @@ def measure(name: str, args: QuantizationArgs, weights: Mapping[str, Array]) -> 
         except ValueError as error:
             raise ValueError(f"{name} on {tensor_name}: {error}") from error
         exact = x.astype(np.float64)
-        error_of_x = exact - values.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            error_of_x = exact - values.astype(np.float64)
         signal += float(np.square(exact).sum())
         noise += float(np.square(error_of_x).sum())
-        peak = float(np.abs(exact).max())
-        largest = max(largest, float(np.abs(error_of_x).max()) / peak if peak else 0.0)
+        largest = float(np.maximum(largest, _relative(error_of_x, exact)))
         bits += weight.size * bits_per_weight(args, weight.size / scales, weight.dtype)
         bits += _GLOBAL_SCALE_BITS * (args.strategy == "tensor_group")
-    snr = 10 * math.log10(signal / noise) if signal and noise else math.inf
-    return Measured(name, bits / count, snr, largest)
+    return Measured(name, bits / count, _decibels(signal, noise), largest)
 
 
 def bits_per_weight(args: QuantizationArgs, weights_per_scale: float, dtype: np.dtype) -> float:
@@ -81,6 +82,20 @@ def bits_per_weight(args: QuantizationArgs, weights_per_scale: float, dtype: np.
         is_float = isinstance(args.code_format, FloatFormat) and args.zp_dtype is not None
         shared += 8 * np.dtype(args.zp_dtype).itemsize if is_float else args.num_bits
     return args.num_bits + shared / weights_per_scale
+
+
+def _relative(error: Array, exact: Array) -> float:
+    """The largest error, in parts of the largest number."""
+    most, peak = float(np.abs(error).max()), float(np.abs(exact).max())
+    if not math.isfinite(most):
+        return most
+    return most / peak if peak else 0.0
+
+
+def _decibels(signal: float, noise: float) -> float:
+    if math.isinf(noise):
+        return -math.inf
+    return 10 * math.log10(signal / noise) if signal and noise else math.inf
 
 
 def _quantized(weight: Array, args: QuantizationArgs) -> tuple[Array, Array, int]:

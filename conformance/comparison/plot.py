@@ -42,7 +42,8 @@ def has_matplotlib() -> bool:
 def plot(found: Sequence[Measured], file: Path, marked: Collection[str] = ()) -> None:
     """Write a picture: of each scheme the bits per weight, the noise and the largest error.
 
-    Errors are on a logarithmic scale, unless one is 0; an infinite ratio is at the best other one.
+    Errors are on a logarithmic scale, unless one is 0; what is infinite or NaN stands where the
+    largest finite number does.
 
     Args:
         found: what to draw, by bits, then by noise.
@@ -90,4 +91,5 @@ def _places(numbers: Sequence[float], *, logarithmic: bool) -> list[float]:
     low, high = min(finite), max(finite)
     if not logarithmic:
         low, high = min(low, 0.0), max(high, 0.0)
-    return [(min(size, high) - low) / (high - low or 1.0) for size in sizes]
+    places = [size if math.isfinite(size) else high for size in sizes]
+    return [(place - low) / (high - low or 1.0) for place in places]

@@ -1,5 +1,6 @@
 """A comparison as a table, as Markdown, as JSON."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +14,8 @@ _COLUMNS = ("scheme", "bits per weight", "SNR, dB", "max error, relative")
 
 
 def by_snr(found: Sequence[Measured]) -> list[Measured]:
-    """The least noise first."""
-    return sorted(found, key=lambda one: (-one.snr, one.bits, one.name))
+    """The least noise first, what is NaN last."""
+    return sorted(found, key=lambda one: (math.isnan(one.snr), -one.snr, one.bits, one.name))
 
 
 def to_table(found: Sequence[Measured], title: str) -> Table:

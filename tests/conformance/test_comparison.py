@@ -85,6 +85,32 @@ def test_the_least_noise_comes_first() -> None:
     assert lines[3].startswith("| fp4 | 5.000 |")
 
 
+@pytest.mark.parametrize(
+    ("bad", "shown"),
+    [
+        (np.nan, ("nan", "nan")),
+        (np.inf, ("nan", "nan")),
+        (-np.finfo(np.float32).max, ("-inf", "inf")),
+    ],
+)
+def test_errors_that_are_no_numbers_are_shown(
+    bad: float, shown: tuple[str, str], tmp_path: Path
+) -> None:
+    """NaN and infinite errors are nan and inf in table, JSON and picture, and come last."""
+    weights = np.where(X == 5, np.float32(bad), X)
+    channel, tensor = QuantizationArgs(strategy="channel"), QuantizationArgs()
+    found = [
+        measure("channel", channel, {"a": weights, "b": X}),
+        measure("tensor", tensor, {"b": X}),
+    ]
+    assert [row["scheme"] for row in to_json(found)] == ["tensor", "channel"]
+    row = to_json(found)[1]
+    assert (str(row["snr"]), str(row["max_error"])) == shown
+    assert to_markdown(found).splitlines()[3].endswith(f"| {shown[0]} | {shown[1]} |")
+    plot(found, tmp_path / "a.svg")
+    assert shown[1] in (tmp_path / "a.svg").read_text()
+
+
 def test_the_picture_is_the_same_every_time(tmp_path: Path) -> None:
     """The same schemes give the same bytes; another ending is refused."""
     found = [measure("int8", QuantizationArgs(), {"x": X})]
