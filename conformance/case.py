@@ -19,6 +19,7 @@ __all__ = ["Case", "DeclaredDifferenceError", "UnsupportedError", "message_of", 
 
 Outputs = dict[str, Array]
 Backend = ModuleType | object
+Keep = Callable[[object], None]
 _QPARAMS, _RANGE = ("scale", "zero_point"), ("min_vals", "max_vals")
 _OUTPUT_NAMES = {
     "calculate_range": ("q_min", "q_max"),
@@ -117,7 +118,10 @@ def named_outputs(
 
 
 def run_case(
-    case: Case, backend: Backend, expected: Outputs | None = None
+    case: Case,
+    backend: Backend,
+    expected: Outputs | None = None,
+    keep: Keep = lambda _: None,
 ) -> tuple[Outputs, Outputs, Difference | None]:
     """Run a case on a backend.
 
@@ -126,6 +130,7 @@ def run_case(
         backend: a module or object with functions of the reference's names, ``from_numpy`` and
             ``to_numpy``.
         expected: what the reference returns, if it is known already.
+        keep: given what the backend returns, as it returns it.
 
     Returns:
         The expected and the actual outputs, and the first difference or None. A backend that
@@ -135,7 +140,7 @@ def run_case(
         UnsupportedError: if the backend has no such function, or raises NotImplementedError.
         DeclaredDifferenceError: if it differs only as the backend declares.
     """
-    expected, actual, difference = _run(case, backend, expected)
+    expected, actual, difference = _run(case, backend, expected, keep)
     rows = () if difference is None else ways_of(backend)
     if difference is None or not rows:
         return expected, actual, difference
@@ -147,7 +152,7 @@ def run_case(
 
 
 def _run(
-    case: Case, backend: Backend, expected: Outputs | None
+    case: Case, backend: Backend, expected: Outputs | None, keep: Keep
 ) -> tuple[Outputs, Outputs, Difference | None]:
     expected = expected_outputs(case) if expected is None else expected
     function = getattr(backend, case.op, None)
@@ -158,7 +163,9 @@ def _run(
     kept = {key: _copied(value) for key, value in case.inputs.items()}
     try:
         native = {key: _to_native(value, backend) for key, value in case.inputs.items()}
-        actual = named_outputs(case.op, function(**native), to_numpy)
+        answer = function(**native)
+        keep(answer)
+        actual = named_outputs(case.op, answer, to_numpy)
         changed = _changed_input(kept, native, to_numpy)
     except NotImplementedError as error:
         raise UnsupportedError(str(error) or "NotImplementedError") from error
@@ -174,7 +181,7 @@ def _run(
     if changed is not None:
         detail = f"changed its input {changed}"
         return expected, actual, Difference(changed, "mutated", detail, (), total, total)
-    return expected, actual, _first_difference(expected, actual, total)
+    return expected, actual, differs(expected, actual)
 
 
 def message_of(error: BaseException) -> str:
@@ -185,7 +192,9 @@ def message_of(error: BaseException) -> str:
         return "a message that cannot be read"
 
 
-def _first_difference(expected: Outputs, actual: Outputs, total: int) -> Difference | None:
+def differs(expected: Outputs, actual: Outputs) -> Difference | None:
+    """The first difference between outputs, of whatever kind, with all that differ counted."""
+    total = sum(array.size for array in expected.values())
     if set(expected) != set(actual):
         alone = actual.get("")
         if isinstance(alone, Mapping):

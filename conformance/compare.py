@@ -18,7 +18,7 @@ class Difference:
 
     Attributes:
         output: name of the output, such as ``"scale"``; empty if there is only one.
-        reason: one of ``KINDS``.
+        reason: one of ``KINDS``; or ``"unsteady"``, where an answer did not last, see ``Calls``.
         detail: one line for the reader, where the reason is not ``"bits"``.
         index: of the first differing element, where the reason is ``"bits"``.
         count: differing elements.

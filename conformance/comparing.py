@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from .calls import Calls
 from .case import (
     Case,
     DeclaredDifferenceError,
     Outputs,
     UnsupportedError,
     expected_outputs,
-    run_case,
 )
 from .explain_case import Counterexample
 from .known_failure import KnownFailure
@@ -35,7 +35,7 @@ class Comparing:
         self, backend: object, outcome: Outcome, known: Sequence[KnownFailure] = ()
     ) -> None:
         self._backend, self._outcome, self._known = backend, outcome, known
-        self._slow: list[KnownFailure] = []
+        self._calls, self._slow = Calls(backend), list[KnownFailure]()
 
     def compare(self, case: Case) -> None:
         """Run one case, unless it is named by an entry that was met by a call that is too slow.
@@ -49,7 +49,7 @@ class Comparing:
         expected = expected_outputs(case)
         before = _fallbacks(self._backend)
         try:
-            _, _, difference = run_case(case, self._backend, expected)
+            found = self._calls.run(case, expected)
         except DeclaredDifferenceError as error:
             outcome.cases += 1
             outcome.elements += error.total
@@ -62,10 +62,10 @@ class Comparing:
         outcome.cases += 1
         outcome.fallbacks += _fallbacks(self._backend) > before
         outcome.elements += count_of(expected)
-        if difference is not None:
-            outcome.differing += difference.count
-            outcome.add_declared(dict(difference.declared))
-            self._add(Counterexample(case, expected, {}, difference))
+        if found is not None:
+            outcome.differing += found.difference.count
+            outcome.add_declared(dict(found.difference.declared))
+            self._add(found)
 
     def _add(self, found: Counterexample) -> None:
         outcome, kind = self._outcome, found.difference.reason
@@ -77,6 +77,8 @@ class Comparing:
                 self._slow.append(entry)
         elif kind == "slow":
             raise CutShortError(found)
+        elif kind == "unsteady":
+            outcome.counterexample = outcome.counterexample or found
         elif len(outcome.failures) < _KEPT_FAILURES:
             outcome.failures.append(found.case)
 

@@ -54,7 +54,9 @@ def run_check(
         UNSUPPORTED if the backend lacks the operation, or declined every call; ERROR if the check
         itself broke, or if fewer examples were run than planned. A call that takes too long (see
         ``guarded``) differs, and ends the check; where that is known, the other cases that its
-        entry names are left out instead. Every second example has NaN among its values.
+        entry names are left out instead. Every second example has NaN among its values. An answer
+        that does not last, or is another when asked again, differs, and is never known; see
+        ``Calls``.
     """
     outcome = Outcome(check.op, check.name)
     executed, comparing = [0], Comparing(backend, outcome, known)
@@ -118,18 +120,15 @@ def finish(
         outcome.status = "UNSUPPORTED"
     elif outcome.cases == 0:
         outcome.status, outcome.detail = "ERROR", "no case was run"
-    elif (outcome.known or outcome.declared) and not outcome.failures:
+    elif outcome.failures:
+        _settle_failures(outcome, backend, cases_folder)
+    elif outcome.counterexample is not None:
+        outcome.status = "FAIL"
+    elif outcome.known or outcome.declared:
         outcome.status = "KNOWN"
         outcome.detail = "; ".join(
             sorted([*(entry.reason for entry in outcome.known), *outcome.declared])
         )
-    elif outcome.failures:
-        outcome.status = "FAIL"
-        with np.errstate(all="ignore"):
-            _settle_counterexample(outcome, backend, cases_folder)
-        if outcome.status == "FAIL" and outcome.counterexample is not None:
-            shrunk = outcome.counterexample.case
-            outcome.diagnosis = diagnose(outcome.failures, backend, shrunk=shrunk)
     outcome.failures.clear()
     return outcome
 
@@ -144,6 +143,16 @@ def _settle_cut_short(
     if cases_folder is not None:
         outcome.case_file = save_case(found.case, cases_folder)
     return outcome
+
+
+def _settle_failures(outcome: Outcome, backend: object, cases_folder: Path | None) -> None:
+    """FAIL with the smallest counterexample and its likely cause."""
+    outcome.status = "FAIL"
+    with np.errstate(all="ignore"):
+        _settle_counterexample(outcome, backend, cases_folder)
+    if outcome.status == "FAIL" and outcome.counterexample is not None:
+        shrunk = outcome.counterexample.case
+        outcome.diagnosis = diagnose(outcome.failures, backend, shrunk=shrunk)
 
 
 def _settle_counterexample(outcome: Outcome, backend: object, cases_folder: Path | None) -> None:

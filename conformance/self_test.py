@@ -8,7 +8,8 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from .case import Case, Outputs, UnsupportedError, expected_outputs, run_case
+from .calls import Calls
+from .case import Case, Outputs, UnsupportedError, expected_outputs
 from .diagnose import diagnose
 from .faults import FAULTS, Fault, Variant
 from .operations import Check, public_operations
@@ -181,9 +182,10 @@ def _finding(fault: Fault, op: str, prepared: Prepared) -> Finding:
 
 
 def _first_difference(cases: Sequence[tuple[Case, Outputs]], backend: Variant) -> int | None:
+    calls = Calls(backend)
     for place, (case, expected) in enumerate(cases):
         try:
-            if run_case(case, backend, expected)[2] is not None:
+            if calls.run(case, expected) is not None:
                 return place
         except UnsupportedError:
             continue
