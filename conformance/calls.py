@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from .case import Case, Outputs, UnsupportedError, differs, named_outputs, run_case
+from .case import Case, UnsupportedError, run_case
 from .compare import Difference
 from .explain_case import Counterexample
+from .outputs import Outputs, differs, named_outputs
 
 __all__ = ["Calls"]
 

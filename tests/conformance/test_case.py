@@ -12,11 +12,11 @@ from qparity.conformance.case import (
     Case,
     UnsupportedError,
     expected_outputs,
-    named_outputs,
     run_case,
 )
 from qparity.conformance.compare import Difference
 from qparity.conformance.operations import all_checks, public_operations
+from qparity.conformance.outputs import named_outputs
 from qparity.reference import QuantizationArgs, preset_name_to_scheme
 from tests.conformance import planted
 from tests.conformance.planted import INT8, Array
