@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
-from qparity.reference import QuantizationArgs, QuantizationScheme
+from qparity.reference import FloatFormat, IntFormat, QuantizationArgs, QuantizationScheme
+from qparity.reference.format_args import NAMED_FORMATS
 
 from .array_text import decode_array, encode_array, is_array
 from .case import Case
@@ -24,6 +25,7 @@ __all__ = [
 
 MAGIC = "qparity1"
 _DTYPE_INPUTS = ("dtype", "compute_dtype")
+_FORMAT_INPUTS = ("quant_data", "scale_data")
 _CONSTANTS = {"null": None, "true": True, "false": False}
 Fields = dict[str, Any]
 
@@ -66,6 +68,9 @@ def case_fields(case: Case) -> Fields:
             fields |= {f"{name}.{i}": item for i, item in enumerate(value)}
         elif isinstance(value, np.dtype):
             fields[name] = value.name
+        elif isinstance(value, (FloatFormat, IntFormat)):
+            known = NAMED_FORMATS.get(value.name) == value
+            fields[name] = value.name if known else _text(asdict(value))
         else:
             fields[name] = value if isinstance(value, np.ndarray) else _text(value)
     return fields
@@ -184,4 +189,17 @@ def _input(name: str, value: Any) -> Any:  # noqa: ANN401 - any input
         except TypeError as error:
             raise ValueError(f"{name}: {value!r} is no dtype") from error
     decoded = _value(name, value)
+    if name in _FORMAT_INPUTS:
+        return _format(name, decoded)
     return tuple(decoded) if isinstance(decoded, list) else decoded
+
+
+def _format(name: str, value: Any) -> FloatFormat | IntFormat:  # noqa: ANN401 - any value
+    if isinstance(value, str) and value in NAMED_FORMATS:
+        return NAMED_FORMATS[value]
+    try:
+        if "exponent_bits" in value:
+            return FloatFormat(**value)
+        return IntFormat(**{"bits": value["bits"], **value})
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"{name}: {value!r} is no format") from error

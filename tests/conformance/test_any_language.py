@@ -30,6 +30,7 @@ from qparity.conformance.operations import public_operations
 from qparity.conformance.stream import Question, make_questions, questions_of, read_lines
 from qparity.conformance.stream import write_line as line_of
 from qparity.conformance.stream_npz import read_npz, write_npz
+from qparity.reference import FORMATS, FloatFormat, IntFormat
 from tests.conformance.planted import reciprocal_case
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,6 +117,32 @@ def test_a_case_comes_back_from_its_fields(op: str) -> None:
         back = case_of(op, decode_fields(iter(text.split(" "))))
         asked, came = (Case(op, contiguous(case.inputs)) for case in (question.case, back))
         assert case_to_json(came) == case_to_json(asked)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        FORMATS["float8_e4m3fn"],
+        IntFormat(bits=3),
+        IntFormat(bits=3, signed=False),
+        FloatFormat(exponent_bits=5, mantissa_bits=3),
+        FloatFormat(exponent_bits=3, mantissa_bits=2, max=12.0),
+    ],
+    ids=lambda row: row.name,
+)
+def test_a_format_travels(row: FloatFormat | IntFormat) -> None:
+    """A format that upstream has by its name, another one by its fields."""
+    ends = {"min_val": np.zeros(1, np.float32), "max_val": np.ones(1, np.float32)}
+    text = inputs_text(case_fields(Case("generate_gparam", {**ends, "quant_data": row})))
+    back = case_of("generate_gparam", decode_fields(iter(text.split(" "))))
+    assert back.inputs["quant_data"] == row
+
+
+@pytest.mark.parametrize("text", ["{}", "3", "null", "nope", '{"bits":"x"}', '{"other":1}'])
+def test_what_is_no_format_is_named(text: str) -> None:
+    """The error names the field."""
+    with pytest.raises(ValueError, match=r"^quant_data: |^bits: "):
+        case_of("generate_gparam", {"quant_data": text})
 
 
 def test_no_more_cases_are_made_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
