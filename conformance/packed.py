@@ -140,6 +140,7 @@ def state_of(op: str, source: Mapping[str, Any]) -> dict[str, Any]:
     whole = global_scale_of(weight, args)
     scale, zero_point = reference.calculate_qparams(*_ranges_of(weight, args), args, whole)
     state = {"weight": weight, "weight_scale": scale, "bias": weight[..., 0].copy()}
+    state["other"] = weight[..., :1].copy()
     if source["with_zero_point"]:
         state["weight_zero_point"] = zero_point
     if whole is not None:

@@ -109,7 +109,10 @@ def _inputs(rng: Rng, spec: Spec, args: QuantizationArgs) -> dict[str, Any]:
     if grouped and scale.size and len(shapes.x) > 1 < len(shapes.scale) and rng.random() < 0.2:
         groups = shapes.scale[-1]
         g_idx = rng.integers(0, groups, shapes.x[-1])
-        inputs["g_idx"] = np.where(rng.random() < 0.2, -1, g_idx).astype(np.int32)
+        none = rng.random(g_idx.shape) < (0.1 if rng.random() < 0.1 else 0.0)
+        none |= rng.random() < 0.2
+        indices = np.where(none, -1, g_idx)
+        inputs["g_idx"] = indices.astype(np.int32 if rng.random() < 0.7 else np.int64)
     if spec.compute_dtype is not None:
         inputs["compute_dtype"] = spec.compute_dtype
     return inputs
@@ -124,8 +127,18 @@ def _zero_point(rng: Rng, shapes: Shapes, args: QuantizationArgs) -> Array | Non
         shape = [(1,), (1, shape[1]), (shape[0], 1)][int(rng.integers(3))]
     if args.symmetric:
         return np.zeros(shape, dtype)
+    if rng.random() < 0.05:
+        return _any_of(rng, shape, dtype)
     with np.errstate(invalid="ignore"):
         return np.asarray(rng.choice(codes_of(args.code_format), shape)).astype(dtype)
+
+
+def _any_of(rng: Rng, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    """Any value of a dtype but NaN and infinities, those beyond the codes too."""
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return np.asarray(rng.integers(info.min, info.max, shape, dtype, endpoint=True))
+    return np.asarray(any_bits(rng, shape, dtype))
 
 
 def _finite(values: Array) -> Array:

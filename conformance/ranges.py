@@ -63,10 +63,13 @@ def ranges(
 
 
 def global_scales(rng: Rng, dtype: np.dtype = FLOAT32) -> Array:
-    """One global scale, of shape (1,): what ranges of ordinary weights give, or 1, or a power."""
+    """One global scale, of shape (1,): of ordinary weights, 1, a power, or far from them."""
     ordinary = 2688.0 / (2.0 ** rng.normal(0, 2))
-    value = rng.choice([ordinary, ordinary, ordinary, 1.0, 448.0, 2688.0])
-    return np.array([min(value, float(ml_dtypes.finfo(dtype).max))], np.float64).astype(dtype)
+    far = 2.0 ** int(rng.integers(-100, 101))
+    value = rng.choice([*[ordinary] * 6, *[1.0, 448.0, 2688.0] * 2, far])
+    info = ml_dtypes.finfo(dtype)
+    held = min(max(value, float(info.smallest_normal)), float(info.max))
+    return np.array([held], np.float64).astype(dtype)
 
 
 def filled(rng: Rng, lo: Array, hi: Array, length: int) -> Array:
