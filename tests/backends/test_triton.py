@@ -53,9 +53,9 @@ def test_kernels_of_ranges(tmp_path: Path) -> None:
     operations = ("static_minmax", "calculate_qparams", "generate_gparam")
     report = verified(operations, tmp_path / "report.json")
     assert report["summary"]["exit_code"] == 0
-    for check in report["checks"]:
-        most = check["cases"] if "float64" in check["check"] else check["cases"] // 4
-        assert check["fallbacks"] <= most, check
+    checks = [check for check in report["checks"] if "float64" not in check["check"]]
+    assert sum(c["fallbacks"] for c in checks) < sum(c["cases"] for c in checks) / 5
+    assert all(check["fallbacks"] <= check["cases"] / 2 for check in checks)
 
 
 def test_kernels_that_round_pack_or_unpack() -> None:
