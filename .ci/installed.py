@@ -49,7 +49,7 @@ def main(root: Path, extent: str) -> None:
     if version("qparity") != qparity.__version__:
         sys.exit(f"version {version('qparity')} is declared, {qparity.__version__} is imported")
 
-    expected = {"__init__.py", "py.typed"}
+    expected = {"__init__.py", "__main__.py", "py.typed"}
     for folder in FOLDERS:
         expected.update(files(root / folder, root))
     if difference := expected.symmetric_difference(files(home, home)):
