@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from .case import Case, UnsupportedError, run_case
 from .compare import Difference
 from .explain_case import Counterexample
-from .outputs import Outputs, differs, named_outputs
+from .outputs import Outputs, count_of, differs, named_outputs
 
 __all__ = ["Calls"]
 
@@ -64,7 +64,7 @@ class Calls:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a backend raises is its answer
-            detail, total = f"raised {type(error).__name__}", _total(kept.expected)
+            detail, total = f"raised {type(error).__name__}", count_of(kept.expected)
             difference = Difference("", "raised", detail, (), total, total)
         return _unsteady(kept, difference, "the output changed after a later call")
 
@@ -84,7 +84,3 @@ def _unsteady(kept: _Kept, difference: Difference | None, told: str) -> Countere
     detail = f"{told}: {difference.detail or numbers}"
     found = replace(difference, reason="unsteady", detail=detail, index=())
     return Counterexample(kept.case, kept.expected, {}, found)
-
-
-def _total(outputs: Outputs) -> int:
-    return sum(int(array.size) for array in outputs.values())

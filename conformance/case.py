@@ -14,7 +14,7 @@ from .bits import bits_of
 from .compare import Difference
 from .deviations import DeclaredError, ways_of, without_declared
 from .guard import TooSlowError
-from .outputs import Outputs, differs, named_outputs
+from .outputs import Outputs, count_of, differs, named_outputs
 
 __all__ = [
     "Case",
@@ -133,7 +133,7 @@ def _run(
     if function is None:
         raise UnsupportedError(f"no function {case.op}")
     to_numpy: Callable[[Any], Any] = getattr(backend, "to_numpy")  # noqa: B009
-    total = sum(array.size for array in expected.values())
+    total = count_of(expected)
     kept = {key: _copied(value) for key, value in case.inputs.items()}
     try:
         native = {key: _to_native(value, backend) for key, value in case.inputs.items()}

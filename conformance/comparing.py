@@ -7,15 +7,15 @@ from .calls import Calls
 from .case import (
     Case,
     DeclaredDifferenceError,
-    Outputs,
     UnsupportedError,
     expected_outputs,
 )
 from .explain_case import Counterexample
 from .known_failure import KnownFailure
 from .outcome import Outcome
+from .outputs import count_of
 
-__all__ = ["Comparing", "CutShortError", "count_of"]
+__all__ = ["Comparing", "CutShortError"]
 
 _KEPT_FAILURES = 24
 
@@ -81,11 +81,6 @@ class Comparing:
             outcome.counterexample = outcome.counterexample or found
         elif len(outcome.failures) < _KEPT_FAILURES:
             outcome.failures.append(found.case)
-
-
-def count_of(outputs: Outputs) -> int:
-    """How many numbers the outputs have."""
-    return sum(int(array.size) for array in outputs.values())
 
 
 def _fallbacks(backend: object) -> int:

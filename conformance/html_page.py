@@ -6,7 +6,7 @@ from typing import Any
 
 from .html_frame import page, text
 from .report_file import dtype_of, failure_text, is_failure, verdicts_of
-from .verdict import exit_code_of, headline
+from .verdict import VERDICTS, exit_code_of, headline
 
 __all__ = ["reports_to_html"]
 
@@ -78,7 +78,7 @@ def _head(reports: Sequence[Json], failing: Sequence[Cell]) -> list[str]:
     if failed:
         verdict = _signed(found, f": {failed:,} of {len(found):,} checks")
     elif idle:
-        verdict = text(f"NOTHING WAS RUN: {', '.join(idle)}")
+        verdict = text(f"{VERDICTS[_IDLE]}: {', '.join(idle)}")
     else:
         verdict = _signed(found)
     about = "Bit for bit against the reference: same dtype, same shape, same bits."

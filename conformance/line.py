@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 from qparity.reference import FloatFormat, IntFormat, QuantizationArgs, QuantizationScheme
+from qparity.reference.args_json import format_from_json, format_to_json
 from qparity.reference.format_args import NAMED_FORMATS
 
 from .array_text import decode_array, encode_array, is_array
@@ -69,8 +70,7 @@ def case_fields(case: Case) -> Fields:
         elif isinstance(value, np.dtype):
             fields[name] = value.name
         elif isinstance(value, (FloatFormat, IntFormat)):
-            known = NAMED_FORMATS.get(value.name) == value
-            fields[name] = value.name if known else _text(asdict(value))
+            fields[name] = _text(format_to_json(value))
         else:
             fields[name] = value if isinstance(value, np.ndarray) else _text(value)
     return fields
@@ -197,9 +197,12 @@ def _input(name: str, value: Any) -> Any:  # noqa: ANN401 - any input
 def _format(name: str, value: Any) -> FloatFormat | IntFormat:  # noqa: ANN401 - any value
     if isinstance(value, str) and value in NAMED_FORMATS:
         return NAMED_FORMATS[value]
-    try:
-        if "exponent_bits" in value:
-            return FloatFormat(**value)
-        return IntFormat(**{"bits": value["bits"], **value})
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"{name}: {value!r} is no format") from error
+    found: object = None
+    if isinstance(value, dict) and value.keys() & {"bits", "exponent_bits"}:
+        try:
+            found = format_from_json(name, value)
+        except TypeError as error:
+            raise ValueError(f"{name}: {value!r} is no format") from error
+    if not isinstance(found, FloatFormat | IntFormat):
+        raise ValueError(f"{name}: {value!r} is no format")
+    return found

@@ -9,7 +9,7 @@ import numpy as np
 from .bits import Array
 from .compare import Difference, find_difference
 
-__all__ = ["Outputs", "differs", "named_outputs"]
+__all__ = ["Outputs", "count_of", "differs", "named_outputs"]
 
 Outputs = dict[str, Array]
 _QPARAMS, _RANGE = ("scale", "zero_point"), ("min_vals", "max_vals")
@@ -48,9 +48,14 @@ def named_outputs(
     return {"": to_array(result, to_numpy)}
 
 
+def count_of(outputs: Outputs) -> int:
+    """How many numbers the outputs have."""
+    return sum(int(array.size) for array in outputs.values())
+
+
 def differs(expected: Outputs, actual: Outputs) -> Difference | None:
     """The first difference between outputs, of whatever kind, with all that differ counted."""
-    total = sum(array.size for array in expected.values())
+    total = count_of(expected)
     if set(expected) != set(actual):
         alone = actual.get("")
         if isinstance(alone, Mapping):

@@ -8,19 +8,19 @@ import numpy as np
 
 from .case import (
     Case,
-    Outputs,
     UnsupportedError,
     expected_outputs,
     run_case,
 )
 from .case_file import save_case
 from .compare import Difference
-from .comparing import Comparing, CutShortError, count_of
+from .comparing import Comparing, CutShortError
 from .diagnose import diagnose
 from .explain_case import Counterexample
 from .known_failure import KnownFailure
 from .operations import Check
 from .outcome import Outcome
+from .outputs import Outputs, count_of
 from .shrink import shrink
 
 __all__ = ["run_cases", "run_check"]

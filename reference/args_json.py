@@ -71,7 +71,9 @@ def _format_args_from_dict(data: Mapping[str, Any]) -> FormatArgs:
     plain = [f.name for f in fields(FormatArgs) if f.name not in _OF_FORMATS]
     _check_keys("args", data, ("qparity", *plain))
     given = {key: data[key] for key in plain if key not in derived and data.get(key) is not None}
-    given |= {key: _format(key, value) for key, value in extension.items() if value is not None}
+    given |= {
+        key: format_from_json(key, value) for key, value in extension.items() if value is not None
+    }
     args = FormatArgs(**given)
     for name in derived:
         if data.get(name) not in (None, getattr(args, name)):
@@ -82,7 +84,7 @@ def _format_args_from_dict(data: Mapping[str, Any]) -> FormatArgs:
     return args
 
 
-def _format(name: str, value: object) -> object:
+def format_from_json(name: str, value: object) -> object:
     """A format from its name, which is left as it is, or from its fields."""
     if not isinstance(value, Mapping):
         return value
@@ -96,6 +98,11 @@ def _format(name: str, value: object) -> object:
     return FloatFormat(**value)
 
 
+def format_to_json(row: FloatFormat | IntFormat) -> str | dict[str, Any]:
+    """The name of a format that has one of its own, else its fields."""
+    return row.name if NAMED_FORMATS.get(row.name) == row else asdict(row)
+
+
 def _check_keys(name: str, data: Mapping[str, Any], known: Collection[str]) -> None:
     unknown = [key for key in data if key not in known]
     if unknown:
@@ -104,7 +111,7 @@ def _check_keys(name: str, data: Mapping[str, Any], known: Collection[str]) -> N
 
 def _json_value(value: object) -> object:
     if isinstance(value, (FloatFormat, IntFormat)):
-        return value.name if NAMED_FORMATS.get(value.name) == value else asdict(value)
+        return format_to_json(value)
     if isinstance(value, np.dtype):
         return value.name
     if isinstance(value, tuple):

@@ -1,6 +1,7 @@
 """Faults of what lies beyond the first tile of a kernel: of rows, of columns, of groups."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,22 +18,20 @@ _UNPACK = ("unpack_fp4_from_uint8", "unpack_fp6_from_uint8", "unpack_from_int32"
 _ROWS, _COLUMNS, _BYTES, _SMALL_BLOCK = 32, 2048, 64, 64
 
 
+def _with_zeros(array: Array, place: Any) -> Array:
+    changed = array.copy()
+    changed[place] = array.dtype.type(0)
+    return changed
+
+
 def _rows_unwritten(result: Array) -> Array:
     """Rows beyond the first tile are 0."""
-    if result.ndim != 2:
-        return result
-    changed = result.copy()
-    changed[_ROWS:] = result.dtype.type(0)
-    return changed
+    return _with_zeros(result, np.s_[_ROWS:]) if result.ndim == 2 else result
 
 
 def _columns_unwritten(result: Array) -> Array:
     """Columns beyond the first tile are 0."""
-    if not result.ndim:
-        return result
-    changed = result.copy()
-    changed[..., _COLUMNS:] = result.dtype.type(0)
-    return changed
+    return _with_zeros(result, np.s_[..., _COLUMNS:]) if result.ndim else result
 
 
 def _of_codes(change: Callable[[Array], Array]) -> Callable[[dict[str, Array]], dict[str, Array]]:
@@ -47,10 +46,7 @@ def _of_codes(change: Callable[[Array], Array]) -> Callable[[dict[str, Array]], 
 
 def _bytes_unwritten(codes: Array) -> Array:
     """Bytes of a row beyond the first tile are 0."""
-    kept = _BYTES // codes.dtype.itemsize
-    changed = codes.copy()
-    changed[:, kept:] = codes.dtype.type(0)
-    return changed
+    return _with_zeros(codes, np.s_[:, _BYTES // codes.dtype.itemsize :])
 
 
 def _first_block(

@@ -5,9 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from qparity.reference import QuantizationScheme
+from qparity.reference.dtypes import UINT8
 
 from ..checkpoint import Checkpoint, Entry
 from ..guard import TooSlowError, time_limit
@@ -33,7 +32,7 @@ _CODES = ("I8", "U8", "I32", "I64", "F8_E4M3", "F8_E5M2", "F4", "F8_E4M3FNUZ", "
 _KV = ("k_scale", "v_scale", "q_scale", "k_zero_point", "v_zero_point", "q_zero_point")
 _SECONDS_TO_MATCH = 60.0
 _OF_MX = [("mxfp4-pack-quantized", "U8"), ("mxfp6-pack-quantized", "U8")]
-_MX_GROUP, _UINT8 = 32, np.dtype(np.uint8)
+_MX_GROUP = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +208,7 @@ def _read_old_mx(planned: Planned) -> None:
         if args is None or scale is None or (plan.format, scale.dtype) not in _OF_MX:
             continue
         if args.scale_dtype is None and args.group_size == _MX_GROUP:
-            weights = replace(args, scale_dtype=_UINT8, zp_dtype=_UINT8)
+            weights = replace(args, scale_dtype=UINT8, zp_dtype=UINT8)
             planned.plans[i] = replace(plan, scheme=replace(plan.scheme, weights=weights))
             where = f"config_groups.{plan.group}.weights.scale_dtype"
             note = Finding("scale-dtype-missing", "uint8", tensor=where, bits="null", severity=NOTE)

@@ -138,7 +138,9 @@ def test_a_format_travels(row: FloatFormat | IntFormat) -> None:
     assert back.inputs["quant_data"] == row
 
 
-@pytest.mark.parametrize("text", ["{}", "3", "null", "nope", '{"bits":"x"}', '{"other":1}'])
+@pytest.mark.parametrize(
+    "text", ["{}", "3", "null", "nope", '{"bits":"x"}', '{"other":1}', '{"signed":false}']
+)
 def test_what_is_no_format_is_named(text: str) -> None:
     """The error names the field."""
     with pytest.raises(ValueError, match=r"^quant_data: |^bits: "):
